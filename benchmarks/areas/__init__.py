@@ -1,0 +1,1 @@
+"""One module an area of docs/performance.md; each has `run(options) -> list[Row]`."""

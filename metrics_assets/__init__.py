@@ -1,0 +1,1 @@
+"""Engagement counters as Dagster assets: exact, priced by the change, visible."""

@@ -1,0 +1,357 @@
+"""The drain: captured changes leave the outbox and move the shared layer, in one transaction a chunk.
+
+One snapshot decides: it sees a row of a source if and only if it sees the row's captured change, because the writer
+committed both together. So the difference between the images before and after everything that the snapshot sees of a
+source row is what its totals have to move by, whatever happened to the row in between, and whoever else is writing.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+from psycopg import sql
+
+from metrics_assets.catalog import CONTRIBUTIONS, SETS, SOURCES, Contribution, Source
+from metrics_assets.catalog.sources import IMAGE, MODEL, MODEL_VERSION, POST, RESOURCE_REVIEW
+from metrics_assets.pipeline.crash import point
+from metrics_assets.pipeline.places import contribution_places, set_places, source_places
+from metrics_assets.stores import sqlfile
+from metrics_assets.stores.postgres import Connection, Lock, locked, numbered_snapshot, retry_conflict, rows, scalar
+
+_PACKAGE = "metrics_assets.pipeline"
+# Tables that group are taken whole in every chunk, so that the snapshot's groups are the state's groups.
+GROUPING = frozenset({MODEL, MODEL_VERSION, POST})
+
+
+@dataclass(frozen=True)
+class Scope:
+    """What to recount from the sources while draining.
+
+    Attributes:
+        sources: tables whose contributions are recounted.
+        entities: ids by entity type; None recounts every entity.
+    """
+
+    sources: tuple[Source, ...] = ()
+    entities: Mapping[str, Sequence[int]] | None = None
+
+    @property
+    def contributions(self) -> tuple[Contribution, ...]:
+        """The contributions of these sources."""
+        return tuple(c for c in CONTRIBUTIONS if c.source in self.sources)
+
+
+@dataclass(frozen=True)
+class Drained:
+    """One chunk: rows taken from the outbox, what they moved, and what stays."""
+
+    version: int
+    rows_taken: int
+    rows_left: int
+    leaves_moved: int
+    pairs_moved: int
+    events_sealed: int
+    newest_captured_at: dt.datetime | None
+    days: tuple[dt.date, ...]
+    recounted_sources: tuple[str, ...]
+    steps: Mapping[str, float] = field(default_factory=dict)
+
+
+@dataclass
+class Stopwatch:
+    """Seconds by step."""
+
+    steps: dict[str, float] = field(default_factory=dict)
+
+    @contextmanager
+    def time(self, step: str) -> Iterator[None]:
+        """Add the seconds of the block to the step."""
+        started = time.perf_counter()
+        try:
+            yield
+        finally:
+            self.steps[step] = self.steps.get(step, 0.0) + time.perf_counter() - started
+
+
+@retry_conflict
+def drain_chunk(connection: Connection, *, chunk_rows: int, recount: Scope | None = None) -> Drained | None:
+    """Take up to `chunk_rows` captured changes of each source and move the shared layer by them.
+
+    With `recount`, everything is taken, and the totals in scope are set to what the sources say in this very snapshot.
+
+    Returns:
+        None when there was nothing to take, to readmit or to recount.
+    """
+    with locked(connection, Lock.SHARED_LAYER):
+        if recount is None and not _has_work(connection):
+            return None
+        with numbered_snapshot(connection) as version:
+            drained = _drain(connection, version, chunk_rows, recount)
+        point("drain: committed")
+        return drained
+
+
+def _has_work(connection: Connection) -> bool:
+    return bool(
+        scalar(
+            connection,
+            "SELECT EXISTS (SELECT FROM metrics.outbox)"
+            " OR EXISTS (SELECT FROM metrics.capture_marker WHERE counted_at IS NULL)"
+            " OR EXISTS (SELECT FROM metrics.rejected WHERE due_at <= localtimestamp)",
+        )
+    )
+
+
+def _drain(connection: Connection, version: int, chunk_rows: int, recount: Scope | None) -> Drained:
+    watch = Stopwatch()
+    with watch.time("take"):
+        run_statements(connection, "drain/begin.sql")
+        marked = _marked_sources(connection)
+        scope = _joined(recount, marked)
+        _readmit(connection)
+        counts = _outbox_counts(connection)
+        newest = scalar(connection, "SELECT max(captured_at) FROM metrics.outbox")
+        limit = None if scope else chunk_rows
+        taken = sum(_take(connection, source, counts.get(source.outbox, 0), limit) for source in SOURCES)
+    point("drain: outbox taken")
+    with watch.time("contributions"):
+        for source in SOURCES:
+            _contribute(connection, source)
+    with watch.time("totals"):
+        run_statements(connection, "drain/move_leaves.sql")
+        run_statements(connection, "drain/move_version_images.sql")
+        run_statements(connection, "drain/mark_pairs.sql")
+        run_statements(connection, "drain/move_pairs.sql")
+    if scope:
+        with watch.time("recount"):
+            _recount(connection, version, scope, marked)
+    left = sum(counts.values()) - taken
+    if not left:
+        # while changes wait in the outbox, the tables are ahead of the totals, and a recount would count them twice
+        with watch.time("pairs"):
+            run_statements(connection, "drain/recount_pairs.sql")
+    with watch.time("seal"):
+        run_statements(connection, "drain/seal.sql", version=sql.Literal(version))
+        places = set_places()
+        run_statements(connection, "drain/dirty_moved.sql", version=sql.Literal(version), **places)
+        run_statements(connection, "drain/dirty_structure.sql", version=sql.Literal(version), **places)
+    days = tuple(day for (day,) in rows(connection, "SELECT DISTINCT day FROM change WHERE side <> 0 ORDER BY day"))
+    point("drain: before commit")
+    return Drained(
+        version=version,
+        rows_taken=taken,
+        rows_left=left,
+        leaves_moved=_count(connection, "moved"),
+        pairs_moved=_count(connection, "moved_pair"),
+        events_sealed=int(scalar(connection, "SELECT event_rows FROM metrics.batch WHERE id = %s", version) or 0),
+        newest_captured_at=newest,
+        days=days,
+        recounted_sources=tuple(source.table for source in marked),
+        steps=watch.steps,
+    )
+
+
+def run_statements(connection: Connection, name: str, **places: sql.Composable) -> None:
+    """Run the statements of `sql/<name>` one after the other, with their places filled."""
+    for statement in sqlfile.statements(sqlfile.read(_PACKAGE, f"sql/{name}")):
+        connection.execute(sqlfile.filled(statement, **places))
+
+
+def _count(connection: Connection, table: str) -> int:
+    return int(scalar(connection, sql.SQL("SELECT count(*) FROM {}").format(sql.Identifier(table))))
+
+
+def _marked_sources(connection: Connection) -> tuple[Source, ...]:
+    """Sources that a marker wants recounted; this transaction settles their totals."""
+    marked = {
+        str(name)
+        for (name,) in rows(
+            connection,
+            "UPDATE metrics.capture_marker SET counted_at = now() WHERE counted_at IS NULL RETURNING source",
+        )
+    }
+    return tuple(source for source in SOURCES if source.table in marked)
+
+
+def _joined(recount: Scope | None, marked: tuple[Source, ...]) -> Scope | None:
+    if not marked:
+        return recount
+    # a marker asks for the whole table; the sources of a narrower scope are then counted whole as well
+    return Scope(tuple(dict.fromkeys((*marked, *(recount.sources if recount else ())))), entities=None)
+
+
+def _outbox_counts(connection: Connection) -> dict[str, int]:
+    return {
+        str(name): int(count)
+        for name, count in rows(
+            connection,
+            "SELECT c.relname, count(*) FROM metrics.outbox o JOIN pg_class c ON c.oid = o.tableoid GROUP BY 1",
+        )
+    }
+
+
+def _readmit(connection: Connection) -> None:
+    due = {
+        str(name)
+        for (name,) in rows(connection, "SELECT DISTINCT source FROM metrics.rejected WHERE due_at <= localtimestamp")
+    }
+    for source in SOURCES:
+        if source.table in due:
+            places = source_places(source)
+            statement = sqlfile.compose(
+                _PACKAGE, "sql/drain/readmit.sql", **{**places, "s_columns": places["s_counted"]}
+            )
+            connection.execute(statement)
+
+
+def _take(connection: Connection, source: Source, waiting: int, limit: int | None) -> int:
+    """Rows of the outbox that were taken."""
+    places = source_places(source)
+    run_statements(connection, "drain/image_tables.sql", **{**places, "columns": places["typed_columns"]})
+    if not waiting:
+        return 0
+    partly = limit is not None and waiting > limit and source not in GROUPING
+    chosen: sql.Composable = sql.SQL("TRUE")
+    if partly:
+        # every change of a chosen row goes along, so that the last one wins
+        chosen = sql.SQL("({key}) IN (SELECT {key} FROM {outbox} ORDER BY seq LIMIT {limit})").format(
+            key=places["key"], outbox=places["outbox"], limit=sql.Literal(limit)
+        )
+    run_statements(connection, "drain/take.sql", **places, chosen=chosen)
+    left = int(scalar(connection, sql.SQL("SELECT count(*) FROM {}").format(places["outbox"]))) if partly else 0
+    # only a member that several rows make count has to know of the rows that stay
+    if left and any(c.source == source and c.distinct_by for c in CONTRIBUTIONS):
+        run_statements(connection, "drain/later.sql", **places)
+    if source.created_at:
+        run_statements(connection, "drain/reject.sql", **places)
+    connection.execute(sql.SQL("ANALYZE {}").format(places["image"]))
+    return waiting - left
+
+
+def _contribute(connection: Connection, source: Source) -> None:
+    places = source_places(source)
+    if not scalar(connection, sql.SQL("SELECT EXISTS (SELECT FROM {})").format(places["image"])):
+        return
+    members: set[tuple[str, str]] = set()
+    for contribution in CONTRIBUTIONS:
+        if contribution.source != source:
+            continue
+        all_places = {**places, **contribution_places(contribution)}
+        if contribution.distinct_by is None:
+            run_statements(connection, "drain/contribute.sql", **all_places)
+            continue
+        group = (contribution.entity, contribution.distinct_by)
+        all_places["member"] = sql.Identifier(f"member_{source.outbox}_{contribution.entity}".lower())
+        if group not in members:
+            members.add(group)
+            run_statements(connection, "drain/members.sql", **all_places)
+        run_statements(connection, "drain/contribute_distinct.sql", **all_places)
+
+
+def _recount(connection: Connection, version: int, scope: Scope, marked: tuple[Source, ...]) -> None:
+    run_statements(connection, "recount/begin.sql")
+    if scope.entities is None:
+        for source in scope.sources:
+            if source.created_at:
+                run_statements(connection, "recount/reject_anew.sql", **source_places(source))
+    if {MODEL, MODEL_VERSION} & set(marked):
+        _mark_everything_dirty(connection, version)
+    stage_recount(connection, scope)
+    run_statements(
+        connection, "recount/settle.sql", metrics=metrics_of(scope), in_scope=in_scope(scope, "t", "entity_id")
+    )
+    if {RESOURCE_REVIEW, MODEL_VERSION} & set(scope.sources):
+        pair_sets = set_places()["pair_sets"]
+        run_statements(
+            connection,
+            "recount/mark_pairs.sql",
+            version=sql.Literal(version),
+            pair_sets=pair_sets,
+            **pair_scope(scope),
+        )
+
+
+def _mark_everything_dirty(connection: Connection, version: int) -> None:
+    """Entities came or went and no image says which: every set looks at all of its keys."""
+    everything = {"version_in_scope": sql.SQL("TRUE"), "model_in_scope": sql.SQL("TRUE")}
+    for metric_set in SETS:
+        run_statements(
+            connection,
+            "rebuild/dirty_all.sql",
+            **set_places(),
+            **everything,
+            set_name=sql.Literal(metric_set.name),
+            version=sql.Literal(version),
+        )
+
+
+def stage_recount(connection: Connection, scope: Scope) -> None:
+    """Count the scope from the sources into the temporary table `recounted` (made by recount/begin.sql)."""
+    for contribution in scope.contributions:
+        places = {**source_places(contribution.source), **contribution_places(contribution)}
+        run_statements(
+            connection,
+            "recount/leaves.sql",
+            **places,
+            in_scope=entity_in_scope(scope, contribution.entity, contribution.entity_id),
+        )
+    if {IMAGE, POST} & set(scope.sources):
+        run_statements(
+            connection,
+            "recount/version_images.sql",
+            in_scope=entity_in_scope(scope, "ModelVersion", 'p."modelVersionId"'),
+        )
+
+
+def metrics_of(scope: Scope) -> sql.Composable:
+    """(entity type, metric) of every leaf total that the scope recounts."""
+    pairs = {(c.entity, c.metric) for c in scope.contributions}
+    if {IMAGE, POST} & set(scope.sources):
+        pairs.add(("ModelVersion", "Image"))
+    listed = [
+        sql.SQL("({}::metrics.entity_type, {}::metrics.metric_type)").format(sql.Literal(e), sql.Literal(m))
+        for e, m in sorted(pairs)
+    ]
+    nothing = sql.SQL("(NULL::metrics.entity_type, NULL::metrics.metric_type)").format()
+    return sql.SQL(", ").join(listed or [nothing])
+
+
+def entity_in_scope(scope: Scope, entity: str, expression: str) -> sql.Composable:
+    """Condition: the expression is an entity of the scope."""
+    if scope.entities is None:
+        return sql.SQL("TRUE")
+    return sql.SQL("{} = ANY ({}::integer[])").format(
+        sql.SQL(expression),
+        sql.Literal(list(scope.entities.get(entity, ()))),
+    )
+
+
+def in_scope(scope: Scope, alias: str, column: str) -> sql.Composable:
+    """Condition: the row of leaf_total is of an entity of the scope."""
+    if scope.entities is None:
+        return sql.SQL("TRUE")
+    return (
+        sql.SQL("(")
+        + sql.SQL(" OR ").join(
+            [
+                sql.SQL("({0}.entity_type = {1} AND {0}.{2} = ANY ({3}::integer[]))").format(
+                    sql.Identifier(alias), sql.Literal(entity), sql.Identifier(column), sql.Literal(list(ids))
+                )
+                for entity, ids in sorted(scope.entities.items())
+            ]
+            or [sql.SQL("FALSE").format()]
+        )
+        + sql.SQL(")")
+    )
+
+
+def pair_scope(scope: Scope) -> dict[str, sql.Composable]:
+    """Conditions: the version, or the pair, is of a model of the scope."""
+    return {
+        "versions_in_scope": entity_in_scope(scope, "Model", 'v."modelId"'),
+        "pairs_in_scope": entity_in_scope(scope, "Model", "p.model_id"),
+    }

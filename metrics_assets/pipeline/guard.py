@@ -1,0 +1,115 @@
+"""Whether capture is whole: what triggers cannot see must not go unnoticed.
+
+Each tick compares what the database has now with what `schema apply` installed: triggers, their state and
+definition, functions, partitions, columns, and the file of the table (a rewrite such as ALTER … TYPE … USING changes
+values without firing a trigger).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from psycopg import sql
+
+from metrics_assets.catalog import SOURCES, Source
+from metrics_assets.errors import MetricsError
+from metrics_assets.pipeline import declared
+from metrics_assets.stores import sqlfile
+from metrics_assets.stores.postgres import Connection, rows, scalar
+
+
+class CaptureNotWhole(MetricsError):
+    """Changes may have passed capture; nothing is claimed exact until it is installed anew and recounted."""
+
+
+def relations(connection: Connection, source: Source) -> tuple[str, ...]:
+    """The table and its partitions, quoted for SQL: triggers on the parent alone miss direct writes to a partition."""
+    found = rows(
+        connection,
+        sqlfile.compose("metrics_assets.pipeline", "sql/guard_relations.sql"),
+        f'"{source.table}"',
+        f'"{source.table}"',
+    )
+    return tuple(str(name) for (name,) in found)
+
+
+@dataclass(frozen=True)
+class Capture:
+    """What capture on a source consists of, and the files of its table."""
+
+    fingerprint: str
+    files: str
+
+
+def look(connection: Connection, sources: Sequence[Source] = SOURCES) -> dict[str, Capture]:
+    """Capture as the database has it now, by table."""
+    found = rows(
+        connection,
+        sqlfile.compose("metrics_assets.pipeline", "sql/guard_fingerprint.sql"),
+        [source.table for source in sources],
+        [source.outbox.removeprefix("outbox_") for source in sources],
+    )
+    return {str(table): Capture(str(value), str(files)) for table, value, files in found}
+
+
+def check(connection: Connection) -> None:
+    """Refuse to go on while capture is not whole; have a table that was rewritten recounted.
+
+    Raises:
+        CaptureNotWhole: names the tables and the command that mends it.
+        ConfigurationError: the database was set up for another catalog than this program has.
+    """
+    if scalar(connection, "SELECT to_regclass('metrics.capture') IS NULL"):
+        raise CaptureNotWhole("Capture is not installed. Run `metrics-assets schema apply`.")
+    declared.require_this_catalog(connection)
+    installed = {
+        str(source): Capture(str(value), str(files))
+        for source, value, files in rows(connection, "SELECT source, fingerprint, files FROM metrics.capture")
+    }
+    now = look(connection)
+    broken = [
+        source.table
+        for source in SOURCES
+        if source.table not in installed or installed[source.table].fingerprint != now[source.table].fingerprint
+    ]
+    if broken:
+        raise CaptureNotWhole(
+            f"Capture on {', '.join(broken)} is not what was installed: a trigger was disabled, dropped or replaced, "
+            "or a partition came or went. Changes may have been missed. Run `metrics-assets schema apply`: it installs "
+            "capture anew, and the next tick recounts these tables."
+        )
+    for table, capture in now.items():
+        if installed[table].files != capture.files:
+            mark_rewritten(connection, table, capture.files)
+
+
+def mark_rewritten(connection: Connection, table: str, files: str) -> None:
+    """A table in a new file may hold other values (TRUNCATE, ALTER … TYPE … USING): the next drain recounts it."""
+    with connection.transaction():
+        connection.execute("UPDATE metrics.capture SET files = %s WHERE source = %s", (files, table))
+        connection.execute(
+            "INSERT INTO metrics.capture_marker (source, reason) VALUES (%s, 'table rewritten')", (table,)
+        )
+
+
+def missing_columns(connection: Connection, sources: Sequence[Source]) -> tuple[str, ...]:
+    """Tables, and columns of present tables, that the sources need and the database lacks."""
+    missing: list[str] = []
+    for source in sources:
+        present = {
+            str(name)
+            for (name,) in rows(
+                connection,
+                sql.SQL(
+                    "SELECT attname FROM pg_attribute WHERE attrelid = to_regclass(%s) AND attnum > 0 "
+                    "AND NOT attisdropped"
+                ),
+                f'"{source.table}"',
+            )
+        }
+        if not present:
+            missing.append(f'table "{source.table}"')
+        else:
+            missing += [f'column "{source.table}"."{c.name}"' for c in source.image if c.name not in present]
+    return tuple(missing)

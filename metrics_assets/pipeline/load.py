@@ -1,0 +1,163 @@
+"""First load: databases that were full before capture was installed, loaded while the application writes.
+
+Capture has kept every change since it was installed, and nothing is drained before the load ends. So contributions are
+written by ranges of days, each from a snapshot of its own and remembered, and at the end one drain takes every captured
+change and counts all totals in the same snapshot. Nothing partial is published: a set goes live after that.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import time
+from collections.abc import Callable, Iterator, Sequence
+
+from metrics_assets.catalog import CONTRIBUTIONS, DAILY_ASSET, EVENTS_ASSET, LOGS, SOURCES, select
+from metrics_assets.pipeline import guard, ledger, state
+from metrics_assets.pipeline.crash import point
+from metrics_assets.pipeline.drain import Scope, Stopwatch, drain_chunk
+from metrics_assets.pipeline.forward import forward, roll_up_days
+from metrics_assets.pipeline.logs import load_log
+from metrics_assets.pipeline.places import source_places
+from metrics_assets.pipeline.rebuild import Days, mark_dirty, rebuild_contributions
+from metrics_assets.pipeline.reports import Report
+from metrics_assets.pipeline.tick import refresh
+from metrics_assets.settings import Settings
+from metrics_assets.stores import Stores, sqlfile
+from metrics_assets.stores.postgres import Connection, Lock, locked, scalar
+
+# A range reads its tables once for each kind of contribution, so few long ranges cost less than many short ones.
+_DAYS_A_STEP = 92
+Progress = Callable[[str, int, int], None]
+
+
+def load(
+    stores: Stores,
+    settings: Settings,
+    sets: Sequence[str] = (),
+    *,
+    progress: Progress = lambda step, done, total: None,
+) -> tuple[Report, ...]:
+    """Load everything that was there before capture, then publish the sets. Interrupted, it goes on where it was.
+
+    Args:
+        sets: the sets to publish; all when none is named. What they share is loaded as a whole.
+        progress: called with (step, done, total).
+
+    Raises:
+        CaptureNotWhole: capture must be installed first.
+        StoreUnreachable: Postgres or ClickHouse does not answer; run it again.
+    """
+    chosen = select(sets)
+    with stores.postgres.connection() as connection, locked(connection, Lock.REPAIR):
+        guard.check(connection)
+        if state.shared_layer_loading(connection):
+            _load_shared_layer(stores, connection, settings, progress)
+        waiting = [s for s in chosen if state.is_loading(connection, s.name)]
+        for done, loading in enumerate(waiting):
+            progress(f"publish {loading.name}", done, len(waiting))
+            mark_dirty(connection, [loading.name], None)
+            today = dt.datetime.now(dt.UTC).date()
+            ledger.note_built_days(connection, [loading.name], settings.start_date, today, 0)
+            state.go_live(connection, loading.name)
+            point("load: set live")
+    return tuple(_publish(stores, settings, loading.name) for loading in waiting)
+
+
+def _publish(stores: Stores, settings: Settings, name: str) -> Report:
+    """Write the outputs of a set that has just gone live, however long it takes."""
+    report = refresh(stores, settings, name)
+    while report.outcome == "backlog left":
+        report = refresh(stores, settings, name)
+    return report
+
+
+def _load_shared_layer(stores: Stores, connection: Connection, settings: Settings, progress: Progress) -> None:
+    started_at, started = dt.datetime.now(dt.UTC), time.perf_counter()
+    watch = Stopwatch()
+    sources = tuple(source for source in SOURCES if source.created_at)
+    steps = list(_steps(connection, settings))
+    written = 0
+    for done, days in enumerate(steps):
+        progress("contributions", done, len(steps))
+        if not _loaded_since_capture(connection, days, settings):
+            with watch.time("contributions"):
+                version, rows_written = rebuild_contributions(stores, connection, sources, days)
+            written += rows_written
+            first, last = _partitions(days, settings)
+            ledger.note_built_days(connection, [EVENTS_ASSET], first, last, version)
+            point("load: contributions written")
+    for log in LOGS:
+        progress(log.table, 0, 1)
+        with watch.time(log.table):
+            load_log(stores, connection, log)
+    point("load: logs counted")
+    progress("totals", 0, 1)
+    with watch.time("totals"):
+        drain_chunk(connection, chunk_rows=settings.drain_chunk_rows, recount=Scope(SOURCES))
+        forward(stores, connection)
+    point("load: totals counted")
+    for done, days in enumerate(steps):
+        progress("rollup", done, len(steps))
+        with watch.time("rollup"):
+            roll_up_days(stores, connection, days.first.isoformat(), days.last.isoformat())
+    point("load: rolled up")
+    state.shared_layer_live(connection)
+    point("load: shared layer live")
+    first, last = _partitions(Days(steps[0].first, steps[-1].last), settings)
+    ledger.note_built_days(connection, [DAILY_ASSET], first, last, 0)
+    ledger.write(
+        connection,
+        Report(
+            set_name=EVENTS_ASSET,
+            mode="load",
+            outcome="done",
+            started_at=started_at,
+            seconds=time.perf_counter() - started,
+            first_day=first,
+            last_day=last,
+            rows_read=written,
+            rows_written=written,
+            steps=watch.steps,
+        ),
+    )
+
+
+def _steps(connection: Connection, settings: Settings) -> Iterator[Days]:
+    """Ranges of days from the first source row to today; the first holds everything earlier."""
+    today = dt.datetime.now(dt.UTC).date()
+    first = min(filter(None, (_first_day(connection, c.source.table) for c in CONTRIBUTIONS)), default=today)
+    start = max(min(first, today), settings.start_date)
+    start = min(start, today)
+    begin = settings.start_date
+    while begin <= today:
+        end = min(start if begin < start else begin + dt.timedelta(days=_DAYS_A_STEP - 1), today)
+        yield Days.of_partitions(begin, end, settings)
+        begin = end + dt.timedelta(days=1)
+
+
+def _first_day(connection: Connection, table: str) -> dt.date | None:
+    places = source_places(next(source for source in SOURCES if source.table == table))
+    found = scalar(connection, sqlfile.filled("SELECT min({created_at})::date FROM {table}", **places))
+    return found if isinstance(found, dt.date) else None
+
+
+def _partitions(days: Days, settings: Settings) -> tuple[dt.date, dt.date]:
+    today = dt.datetime.now(dt.UTC).date()
+    return max(days.first, settings.start_date), min(days.last, today)
+
+
+def _loaded_since_capture(connection: Connection, days: Days, settings: Settings) -> bool:
+    """Whether every partition of the range was built after the last capture was installed."""
+    first, last = _partitions(days, settings)
+    return bool(
+        scalar(
+            connection,
+            "SELECT count(*) = %s::date - %s::date + 1 FROM metrics.day_state WHERE set_name = %s"
+            " AND day BETWEEN %s AND %s AND built_at > (SELECT max(installed_at) FROM metrics.capture)",
+            last,
+            first,
+            EVENTS_ASSET,
+            first,
+            last,
+        )
+    )

@@ -1,0 +1,232 @@
+"""What of a log was counted: the parts that held it, and which of them are gone, rewritten or new. By metadata only.
+
+A part's name says which block numbers it holds, so parts that merge still cover what they were merged from. Every
+part that was counted must still be there, as itself or inside a merged one, with all its rows; else its partition is
+counted again. Not here: the counting (logs.py).
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from psycopg.types.json import Jsonb
+
+from metrics_assets.catalog import Log
+from metrics_assets.stores import Stores, sqlfile
+from metrics_assets.stores.postgres import Connection, rows
+
+Blocks = tuple[tuple[int, int], ...]
+
+
+@dataclass(frozen=True)
+class Part:
+    """An active part of a log: the inserts that it holds, how many rows, and a hash of its files.
+
+    Attributes:
+        mutation: number of the last mutation that it went through; 0 when none did.
+    """
+
+    name: str
+    partition: str
+    first_block: int
+    last_block: int
+    rows: int
+    mutation: int
+    contents: str
+
+    def holds(self, other: Part) -> bool:
+        """Whether the other part is this one, or may have been merged into it."""
+        return (
+            self.partition == other.partition
+            and self.first_block <= other.first_block
+            and other.last_block <= self.last_block
+        )
+
+
+@dataclass(frozen=True)
+class Look:
+    """A log at one moment.
+
+    Attributes:
+        table: UUID of the table; a table that was dropped and made again, or exchanged, has another one.
+        parts: ordered by partition and block.
+    """
+
+    table: str
+    partition_key: str
+    parts: tuple[Part, ...]
+
+    def of(self, partition: str) -> tuple[Part, ...]:
+        """The parts of a partition."""
+        return tuple(part for part in self.parts if part.partition == partition)
+
+
+@dataclass(frozen=True)
+class Counted:
+    """A partition as it was counted.
+
+    Attributes:
+        blocks: ranges of block numbers, both ends included, that were read for certain.
+        parts: what was read, or listed before everything was read. What a part holds beyond `blocks` is read again.
+    """
+
+    table: str
+    blocks: Blocks = ()
+    parts: tuple[Part, ...] = ()
+
+    def covers(self, part: Part) -> bool:
+        """Whether every block of the part was counted."""
+        at = bisect_right(self.blocks, part.first_block, key=lambda block: block[0]) - 1
+        return at >= 0 and part.last_block <= self.blocks[at][1]
+
+
+Cursor = Mapping[str, Counted]
+
+
+def look(stores: Stores, log: Log) -> Look:
+    """A log as it is now."""
+    names = {"database": log.database or stores.clickhouse.database, "table": log.name}
+    # first the table, then its parts: when it is exchanged in between, the next look sees another table
+    table = stores.clickhouse.rows(
+        "SELECT toString(uuid), partition_key FROM system.tables"
+        " WHERE database = {database:String} AND name = {table:String}",
+        names,
+    )
+    uuid, partition_key = table[0] if table else ("", "")
+    found = stores.clickhouse.rows(sqlfile.read("metrics_assets.pipeline", "sql/logs/parts.sql"), names)
+    return Look(uuid, partition_key, tuple(Part(*row) for row in found))
+
+
+def arrived(seen: Look, cursor: Cursor) -> list[Part]:
+    """The parts that hold a block that was not counted yet."""
+    return [p for p in seen.parts if p.partition not in cursor or not cursor[p.partition].covers(p)]
+
+
+def lost(seen: Look, cursor: Cursor) -> tuple[str, ...]:
+    """The partitions of which something that was counted is gone, or was rewritten."""
+    return tuple(partition for partition, counted in cursor.items() if _changed(counted, seen, partition))
+
+
+def _changed(counted: Counted, seen: Look, partition: str) -> bool:
+    if counted.table != seen.table:
+        return True
+    present = seen.of(partition)
+    inside = _inside(present, counted.parts)
+    if sum(map(len, inside)) < len(counted.parts):
+        return True
+    return any(_differs(now, before, counted.covers(now)) for now, before in zip(present, inside, strict=True))
+
+
+def _inside(present: Sequence[Part], before: Sequence[Part]) -> list[list[Part]]:
+    """For each part that is present, those of `before` that it holds."""
+    inside: list[list[Part]] = [[] for _ in present]
+    for part in before:
+        at = bisect_right(present, part.first_block, key=lambda p: p.first_block) - 1
+        if at >= 0 and present[at].holds(part):
+            inside[at].append(part)
+    return inside
+
+
+def _differs(now: Part, before: Sequence[Part], whole: bool) -> bool:
+    """Whether a part is not what was counted in these, and in uncounted blocks when it is not `whole`."""
+    if not before:
+        return whole
+    if len(before) == 1 and before[0].contents == now.contents:
+        return False
+    if any(part.name == now.name for part in before):
+        return True
+    held = sum(part.rows for part in before)
+    return now.mutation > max(part.mutation for part in before) or now.rows < held or (whole and now.rows != held)
+
+
+def with_read(cursor: Cursor, read: Look, seen: Look) -> dict[str, Counted]:
+    """The cursor after the parts of `read` were read by name; `seen` has those that were active until afterwards.
+
+    A part that was merged away meanwhile may have been read or not. It is kept in mind, because what it held may be
+    counted now, and its blocks stay open: they come again in the merged part.
+    """
+    active = {part.name for part in seen.parts}
+    after = dict(cursor)
+    for part in read.parts:
+        counted = after.get(part.partition, Counted(read.table))
+        after[part.partition] = replace(
+            counted,
+            blocks=_joined([*counted.blocks, *_blocks([part] if part.name in active else [])]),
+            parts=(*(before for before in counted.parts if not part.holds(before)), part),
+        )
+    return after
+
+
+def as_seen(seen: Look, partition: str) -> Counted:
+    """A partition of which everything was read after it was looked at."""
+    parts = seen.of(partition)
+    return Counted(seen.table, _joined(_blocks(parts)), parts)
+
+
+def settled(cursor: Cursor, seen: Look) -> dict[str, Counted]:
+    """The cursor with merged parts in the place of what they were merged from. Nothing may be lost in `seen`."""
+    after = {}
+    for partition, counted in cursor.items():
+        present = seen.of(partition)
+        kept: list[Part] = []
+        for now, before in zip(present, _inside(present, counted.parts), strict=True):
+            kept += [now] if counted.covers(now) else before
+        after[partition] = replace(counted, parts=tuple(kept))
+    return after
+
+
+def _blocks(parts: Iterable[Part]) -> list[tuple[int, int]]:
+    return [(part.first_block, part.last_block) for part in parts]
+
+
+def _joined(ranges: Iterable[tuple[int, int]]) -> Blocks:
+    joined: list[tuple[int, int]] = []
+    for first, last in sorted(ranges):
+        if joined and first <= joined[-1][1] + 1:
+            joined[-1] = (joined[-1][0], max(last, joined[-1][1]))
+        else:
+            joined.append((first, last))
+    return tuple(joined)
+
+
+def read_cursor(connection: Connection, log: Log) -> dict[str, Counted]:
+    """What of a log was counted, by partition."""
+    found = rows(
+        connection, "SELECT partition_id, table_id, blocks, parts FROM metrics.log_cursor WHERE log = %s", log.table
+    )
+    return {
+        str(partition): Counted(
+            table=str(table),
+            blocks=tuple((block.lower, block.upper - 1) for block in blocks),
+            parts=tuple(Part(name, str(partition), *numbers) for name, *numbers in parts),
+        )
+        for partition, table, blocks, parts in found
+    }
+
+
+def write_cursor(connection: Connection, log: Log, before: Cursor, after: Cursor) -> None:
+    """Keep what was counted; partitions of which nothing is left are forgotten."""
+    for partition, counted in after.items():
+        if counted == before.get(partition):
+            continue
+        if not counted.parts:
+            connection.execute(
+                "DELETE FROM metrics.log_cursor WHERE log = %s AND partition_id = %s", (log.table, partition)
+            )
+            continue
+        connection.execute(
+            "INSERT INTO metrics.log_cursor (log, partition_id, table_id, blocks, parts, row_count)"
+            " VALUES (%s, %s, %s, %s::int8multirange, %s, %s)"
+            " ON CONFLICT (log, partition_id) DO UPDATE SET table_id = excluded.table_id, blocks = excluded.blocks,"
+            " parts = excluded.parts, row_count = excluded.row_count",
+            (
+                log.table,
+                partition,
+                counted.table,
+                "{" + ",".join(f"[{first},{last}]" for first, last in counted.blocks) + "}",
+                Jsonb([[p.name, p.first_block, p.last_block, p.rows, p.mutation, p.contents] for p in counted.parts]),
+                sum(part.rows for part in counted.parts if counted.covers(part)),
+            ),
+        )

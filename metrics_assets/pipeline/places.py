@@ -1,0 +1,156 @@
+"""What the declarations of the catalog look like as SQL: column lists, keys, routes. The templates' places."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+from psycopg import sql
+
+from metrics_assets.catalog import SETS, Contribution, Source
+
+
+def raw(fragment: str) -> sql.SQL:
+    """A fragment of the catalog as SQL; fragments are part of the program, never input."""
+    return sql.SQL(fragment)
+
+
+def listed(names: Iterable[str], prefix: str = "", alias: str = "") -> sql.Composed:
+    """Quoted names, comma-separated."""
+    dot = f"{alias}." if alias else ""
+    return sql.SQL(", ").join(raw(dot) + sql.Identifier(prefix + name) for name in names)
+
+
+def source_places(source: Source) -> dict[str, sql.Composable]:
+    """The places that statements about one source share."""
+    key = [column.name for column in source.key]
+    columns = [column.name for column in source.columns]
+    short = source.outbox.removeprefix("outbox_")
+
+    def is_s(alias: str) -> sql.Composed:
+        # where the source's column has the declared type, its cast is none, and its index serves
+        return sql.SQL(" AND ").join(
+            sql.SQL("{}.{} = s.{}::{}").format(raw(alias), sql.Identifier(c.name), sql.Identifier(c.name), raw(c.type))
+            for c in source.key
+        )
+
+    def text(alias: str = "") -> sql.Composed:
+        dot = f"{alias}." if alias else ""
+        return sql.SQL(" || ':' || ").join(raw(dot) + sql.Identifier(name) + raw("::text") for name in key)
+
+    def read(alias: str, names: Iterable[str]) -> sql.Composed:
+        types = {column.name: column.type for column in source.image}
+        return sql.SQL(", ").join(raw(f"{alias}.") + sql.Identifier(name) + raw(f"::{types[name]}") for name in names)
+
+    return {
+        "table": sql.Identifier(source.table),
+        "source": sql.Literal(source.table),
+        "outbox": sql.Identifier("metrics", source.outbox),
+        "image": sql.Identifier(f"image_{short}"),
+        "later": sql.Identifier(f"later_{short}"),
+        "key": listed(key),
+        "columns": listed(columns),
+        "columns_before": sql.SQL(", ").join(
+            sql.SQL("CASE WHEN side < 0 AND rejected_key IS NULL THEN folded.{} END").format(sql.Identifier(name))
+            for name in columns
+        ),
+        "old_columns": listed(columns, "old_"),
+        "new_columns": listed(columns, "new_"),
+        "typed_columns": sql.SQL(", ").join(sql.Identifier(c.name) + raw(f" {c.type}") for c in source.image),
+        "i_columns": listed([*key, *columns], alias="i"),
+        "l_columns": listed([*key, *columns], alias="l"),
+        "s_columns": read("s", [*key, *columns]),
+        "s_key": read("s", key),
+        "s_counted": read("s", columns),
+        "i_is_s": is_s("i"),
+        "l_is_s": is_s("l"),
+        "o_is_s": is_s("o"),
+        "s_is_r": sql.SQL(" AND ").join(
+            sql.SQL("s.{0}::{1} = (r.value ->> {2})::{1}").format(
+                sql.Identifier(c.name), raw(c.type), sql.Literal(c.name)
+            )
+            for c in source.key
+        ),
+        "key_text": text(),
+        "s_key_text": text("s"),
+        "created_at": sql.Identifier(source.created_at) if source.created_at else sql.NULL,
+        # a row without a date lies on the first day of Unix, one from before 1900 on the first that ClickHouse has
+        "counted_at": sql.SQL("greatest(coalesce({}, 'epoch'), timestamp '1900-01-01')").format(
+            sql.Identifier(source.created_at) if source.created_at else sql.NULL
+        ),
+        "uncountable": _uncountable(source.created_at),
+    }
+
+
+def _uncountable(created_at: str | None) -> sql.Composable:
+    """Condition: a row's createdAt is more than a day ahead."""
+    if created_at is None:
+        return raw("FALSE")
+    return sql.SQL("coalesce({} > localtimestamp + interval '1 day', FALSE)").format(sql.Identifier(created_at))
+
+
+def contribution_places(contribution: Contribution) -> dict[str, sql.Composable]:
+    """The places of one contribution, on top of those of its source. Without an amount it adds 0; 0 is nobody."""
+    value = f"coalesce({contribution.value}, 0)"
+    return {
+        "entity": sql.Literal(contribution.entity) + raw("::metrics.entity_type"),
+        "metric": sql.Literal(contribution.metric) + raw("::metrics.metric_type"),
+        "entity_id": raw(contribution.entity_id),
+        "event_key": raw(contribution.event_key),
+        "user": raw(f"coalesce({contribution.user}, 0)"),
+        "value": raw(value),
+        "where": raw(contribution.where),
+        "distinct_by": raw(contribution.distinct_by or "NULL"),
+        "total": raw(
+            f"count(DISTINCT {contribution.distinct_by})" if contribution.distinct_by else f"sum({value})::bigint"
+        ),
+    }
+
+
+@dataclass(frozen=True)
+class Route:
+    """Which set shows a moved total, and at which key: the entity's own, its model's, or its pair's."""
+
+    entity: str
+    metric: str
+    set_name: str
+    target: str
+
+
+def routes() -> Iterator[Route]:
+    """Every way from a leaf total to an output, from the counters of the catalog."""
+    for metric_set in SETS:
+        for output in metric_set.outputs:
+            paired = any(column.name == "baseModel" for column in output.key)
+            for counter in output.counters:
+                if "self" in counter.of and not paired:
+                    yield Route(output.entity, counter.metric, metric_set.name, "own")
+                if "versions" in counter.of:
+                    yield Route("ModelVersion", counter.metric, metric_set.name, "pair" if paired else "model")
+
+
+def set_places() -> dict[str, sql.Composable]:
+    """Routes, and the sets by what their outputs are keyed by."""
+    kinds: dict[str, list[str]] = {"version_sets": [], "parent_sets": [], "model_sets": [], "pair_sets": []}
+    for metric_set in SETS:
+        for output in metric_set.outputs:
+            paired = any(column.name == "baseModel" for column in output.key)
+            if paired:
+                kinds["pair_sets"].append(metric_set.name)
+            elif output.entity == "Model":
+                kinds["model_sets"].append(metric_set.name)
+                if any("versions" in counter.of for counter in output.counters):
+                    kinds["parent_sets"].append(metric_set.name)
+            elif output.entity == "ModelVersion":
+                kinds["version_sets"].append(metric_set.name)
+    following = [metric_set.name for metric_set in SETS if metric_set.reads]
+    return {
+        "routes": sql.SQL(", ").join(
+            sql.SQL("({}::metrics.entity_type, {}::metrics.metric_type, {}, {})").format(
+                sql.Literal(r.entity), sql.Literal(r.metric), sql.Literal(r.set_name), sql.Literal(r.target)
+            )
+            for r in dict.fromkeys(routes())
+        ),
+        "following_sets": sql.Literal(following),
+        **{name: sql.Literal(names) for name, names in kinds.items()},
+    }

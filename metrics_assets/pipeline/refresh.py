@@ -1,0 +1,203 @@
+"""A set's tick: its dirty keys become rows of its outputs, in one transaction a chunk.
+
+The transaction deletes the dirty keys, reads the shared layer, writes the rows whose numbers moved, and tells
+ClickHouse, Redis and the search index who they are. Killed anywhere before the commit, nothing has happened.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from psycopg import sql
+
+from metrics_assets.catalog import SETS, MetricSet, Output
+from metrics_assets.pipeline import rules
+from metrics_assets.pipeline.crash import point
+from metrics_assets.pipeline.drain import run_statements
+from metrics_assets.pipeline.places import listed, raw
+from metrics_assets.pipeline.reports import RuleFailure
+from metrics_assets.stores.postgres import Connection, Lock, locked, numbered_snapshot, retry_conflict, rows, scalar
+
+_PACKAGE = "metrics_assets.pipeline"
+
+
+@dataclass(frozen=True)
+class Refreshed:
+    """One chunk of a set: keys taken, rows written, keys that a rule kept back."""
+
+    version: int
+    keys_taken: int
+    rows_written: int
+    held_back: tuple[RuleFailure, ...]
+
+
+def set_lock(metric_set: MetricSet) -> int:
+    """Two ticks of one set follow each other; those of different sets run side by side."""
+    return Lock.SET + SETS.index(metric_set)
+
+
+@retry_conflict
+def refresh_chunk(connection: Connection, metric_set: MetricSet, *, chunk_keys: int) -> Refreshed:
+    """Write the outputs of up to `chunk_keys` dirty keys. A serialization failure or a deadlock is tried again."""
+    with locked(connection, set_lock(metric_set)), numbered_snapshot(connection) as version:
+        refreshed = _refresh(connection, metric_set, version, chunk_keys)
+    point("set: committed")
+    return refreshed
+
+
+def dirty_keys(connection: Connection, metric_set: MetricSet) -> int:
+    """Dirty keys that wait for the set, repeats included."""
+    statement = sql.SQL("SELECT count(*) FROM {}").format(_dirty(metric_set))
+    return int(scalar(connection, statement))
+
+
+def mark_ids(connection: Connection, entity: str, ids: Sequence[int]) -> None:
+    """Have the sets write and announce these entities, whether they exist or not: other stores may know of them."""
+    for name in sorted({s.name for s in SETS for o in s.outputs if o.entity == entity and not _paired(o)}):
+        connection.execute(
+            "INSERT INTO metrics.dirty_key (set_name, entity_type, entity_id, batch, announce)"
+            " SELECT %s, %s::metrics.entity_type, id, 0, true FROM unnest(%s::integer[]) id",
+            (name, entity, list(ids)),
+        )
+
+
+def _refresh(connection: Connection, metric_set: MetricSet, version: int, chunk_keys: int) -> Refreshed:
+    connection.execute(
+        "CREATE TEMP TABLE taken_key (entity_type metrics.entity_type, entity_id integer, base_model text,"
+        " announce boolean, since timestamptz) ON COMMIT DROP"
+    )
+    dirty = _dirty(metric_set)
+    waiting = dirty_keys(connection, metric_set)
+    chosen: sql.Composable = sql.SQL("TRUE")
+    if waiting > chunk_keys:
+        chosen = sql.SQL("ctid = ANY (ARRAY(SELECT ctid FROM {} LIMIT {}))").format(dirty, sql.Literal(chunk_keys))
+    run_statements(connection, "refresh/take.sql", dirty=dirty, chosen=chosen)
+    connection.execute("ANALYZE taken_key")
+    taken = int(scalar(connection, "SELECT count(*) FROM taken_key"))
+    written = 0
+    held: list[RuleFailure] = []
+    for output in metric_set.outputs:
+        places = _places(metric_set, output, version)
+        run_statements(connection, _work_file(metric_set, output), **places)
+        run_statements(connection, "refresh/hold_back.sql", **places)
+        held += _held_back(connection, metric_set, output, places)
+        held += _contradicted(connection, metric_set, output, places)
+        run_statements(connection, "refresh/upsert.sql", **places)
+        if metric_set.name == "review_stats":
+            run_statements(connection, "refresh/after_review_stats.sql", **places)
+        if not _paired(output):
+            run_statements(connection, "refresh/announce.sql", **places)
+        written += int(scalar(connection, sql.SQL("SELECT count(*) FROM {written}").format(**places)))
+    connection.execute(
+        "INSERT INTO metrics.batch (id, kind, total_rows)"
+        " SELECT %s, 'totals', count(*) FROM metrics.batch_total WHERE batch_id = %s HAVING count(*) > 0",
+        (version, version),
+    )
+    point("set: before commit")
+    return Refreshed(version, taken, written, tuple(held))
+
+
+def _held_back(
+    connection: Connection, metric_set: MetricSet, output: Output, places: dict[str, sql.Composable]
+) -> list[RuleFailure]:
+    found = rows(connection, sql.SQL("SELECT rule, {key_text}, numbers::text FROM {held}").format(**places))
+    return [
+        RuleFailure(
+            rule=str(rule),
+            set_name=metric_set.name,
+            message=(
+                f'"{output.table}" {key}: {rule} does not hold ({numbers}). The row was not written and its key stays '
+                f"dirty. See where the number comes from with `metrics-assets explain`, mend the source rows, and tick."
+            ),
+            keys=(str(key),),
+        )
+        for rule, key, numbers in found
+    ]
+
+
+def _contradicted(
+    connection: Connection, metric_set: MetricSet, output: Output, places: dict[str, sql.Composable]
+) -> list[RuleFailure]:
+    wrong = rules.broken(connection, metric_set, output, places["work"])
+    for key in {found.key for found in wrong}:
+        this_key = sql.SQL(" AND ").join(
+            sql.SQL("w.{} = {}").format(sql.Identifier(column.name), sql.Literal(value))
+            for column, value in zip(output.key, key, strict=True)
+        )
+        run_statements(connection, "rules/hold.sql", **places, wrong=this_key)
+    return [
+        RuleFailure(
+            rule=found.rule,
+            set_name=metric_set.name,
+            message=(
+                f"{output.entity} {' '.join(map(str, found.key))}: {found.what}. The row was not written and its key "
+                f"stays dirty. `metrics-assets recompute {output.entity} {found.key[0]}` counts it anew."
+            ),
+            keys=(" ".join(map(str, found.key)),),
+        )
+        for found in wrong
+    ]
+
+
+def _dirty(metric_set: MetricSet) -> sql.Identifier:
+    return sql.Identifier("metrics", f"dirty_key_{metric_set.name}")
+
+
+def _paired(output: Output) -> bool:
+    return len(output.key) > 1
+
+
+def _work_file(metric_set: MetricSet, output: Output) -> str:
+    return f"refresh/work_{metric_set.name if _paired(output) else 'entity'}.sql"
+
+
+def _places(metric_set: MetricSet, output: Output, version: int) -> dict[str, sql.Composable]:
+    key = [column.name for column in output.key]
+    counters = [counter.column for counter in output.counters]
+    columns = [*counters, *(column.name for column in output.metadata)]
+    short = output.table.lower()
+
+    def same(left: str, right: str) -> sql.Composed:
+        return sql.SQL(" AND ").join(
+            raw(f"{left}.") + sql.Identifier(name) + raw(f" = {right}.") + sql.Identifier(name) for name in key
+        )
+
+    def value(metric: str, parts: tuple[str, ...], column: str) -> sql.Composed:
+        return sql.SQL(
+            "coalesce(sum(t.total) FILTER (WHERE t.metric_type = {} AND t.part = ANY ({})), 0)::bigint AS {}"
+        ).format(sql.Literal(metric), sql.Literal(list(parts)), sql.Identifier(column))
+
+    return {
+        "set_name": sql.Literal(metric_set.name),
+        "version": sql.Literal(version),
+        "dirty": _dirty(metric_set),
+        "table": sql.Identifier(output.table),
+        "entity": sql.Literal(output.entity) + raw("::metrics.entity_type"),
+        "entity_table": sql.Identifier(output.entity_table),
+        "has_versions": raw("TRUE" if output.entity == "Model" else "FALSE"),
+        "work": sql.Identifier(f"work_{short}"),
+        "held": sql.Identifier(f"held_{short}"),
+        "written": sql.Identifier(f"written_{short}"),
+        "told": sql.Identifier(f"told_{short}"),
+        "key": listed(key),
+        "first_key": sql.Identifier(key[0]),
+        "base_model": sql.Identifier("baseModel") if _paired(output) else sql.SQL("NULL::text"),
+        "key_text": sql.SQL(" || ' ' || ").join(sql.Identifier(name) + raw("::text") for name in key),
+        "typed_key": sql.SQL(", ").join(sql.Identifier(c.name) + raw(f" {c.type} NOT NULL") for c in output.key),
+        "columns": listed(columns),
+        "counters": listed(counters),
+        "excluded": listed(columns, alias="excluded"),
+        "old": listed(columns, alias="o"),
+        "returned_key": listed(key, alias="o"),
+        "same_key_ow": same("o", "w"),
+        "same_key_wh": same("w", "h"),
+        "keep_zero": raw("TRUE" if _paired(output) else "FALSE"),
+        "searched": raw("TRUE" if metric_set.search else "FALSE"),
+        "values": sql.SQL(", ").join(value(c.metric, c.of, c.column) for c in output.counters),
+        "metadata": listed((column.name for column in output.metadata), alias="m") if output.metadata else sql.SQL(""),
+        "unpivoted": sql.SQL(", ").join(
+            sql.SQL("({}::metrics.metric_type, w.{})").format(sql.Literal(c.metric), sql.Identifier(c.column))
+            for c in output.counters
+        ),
+    }

@@ -1,0 +1,328 @@
+"""`schema apply`: our tables, the outputs, capture and indexes, in an order that is safe beside a writing application.
+
+Capture is installed table by table in transactions with a short lock timeout: a trigger needs a lock that conflicts
+with writers only for an instant, and gives up instead of queueing in front of them.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import psycopg
+from psycopg import sql
+from tenacity import retry, retry_if_exception_type, stop_after_attempt, wait_random
+
+from metrics_assets.catalog import CONTRIBUTIONS, LOG_CONTRIBUTIONS, LOGS, SETS, SOURCES, Source
+from metrics_assets.errors import ConfigurationError
+from metrics_assets.pipeline import declared, guard, logs
+from metrics_assets.pipeline.rebuild import mark_dirty
+from metrics_assets.stores import Stores, sqlfile
+from metrics_assets.stores.postgres import Connection, Lock, locked, rows, scalar, without_timeout
+
+_SCHEMA = "metrics_assets.stores.schema"
+_SHARED_LAYER = "SELECT value FROM metrics.schema_state WHERE name = 'shared layer'"
+_INVALID = "SELECT TRUE FROM pg_index WHERE indexrelid = to_regclass(%s) AND NOT indisvalid"
+_INDEX = re.compile(r"INDEX CONCURRENTLY IF NOT EXISTS (?P<name>\S+)\s+ON (?P<table>\S+)")
+
+
+@dataclass(frozen=True)
+class SchemaReport:
+    """What `schema apply` ran (or would run)."""
+
+    statements: tuple[str, ...]
+    captured: tuple[str, ...]
+    loading: tuple[str, ...]
+
+
+def apply(stores: Stores, *, with_application_tables: bool = False, dry_run: bool = False) -> SchemaReport:
+    """Create or complete everything that the pipeline needs; idempotent.
+
+    Args:
+        with_application_tables: also create the application's tables and logs (local use and tests).
+        dry_run: write nothing, only collect the statements.
+
+    Raises:
+        ConfigurationError: an application table or column is missing, a table is fed by a subscription, whose
+            changes statement triggers do not see, or a later version of the program has applied its schema.
+    """
+    ran: list[str] = []
+    with stores.postgres.connection() as connection, locked(connection, Lock.SCHEMA):
+        declared.require_no_newer_schema(connection)
+
+        def run(statement: str | sql.Composed) -> None:
+            ran.append(statement if isinstance(statement, str) else statement.as_string(connection))
+            if not dry_run:
+                connection.execute(statement)
+
+        if with_application_tables:
+            _script(run, "application.sql")
+        if not (dry_run and with_application_tables):
+            _require_application_tables(connection)
+        _script(run, "metrics.sql")
+        _script(run, "outputs.sql")
+        for statement in _catalog_statements():
+            run(statement)
+        _clickhouse(stores, ran, "application_logs.sql" if with_application_tables else None, dry_run)
+        captured = [source.table for source in SOURCES if _install(connection, source, run, dry_run)]
+        # a build that is cut short leaves an index that is kept up to date by every write and used by no query
+        with without_timeout(connection):
+            for build in _index_statements(connection):
+                run(build)
+        if not dry_run:
+            _state(stores, connection)
+            _note_declarations(connection)
+        loading = (
+            ()
+            if dry_run
+            else tuple(
+                str(name)
+                for (name,) in rows(connection, "SELECT set_name FROM metrics.set_state WHERE state = 'loading'")
+            )
+        )
+    return SchemaReport(tuple(ran), tuple(captured), loading)
+
+
+def create_application(stores: Stores) -> None:
+    """The application's tables and logs alone, as they are before we come: for local use and tests."""
+    with stores.postgres.connection() as connection:
+        for statement in sqlfile.statements(sqlfile.read(_SCHEMA, "application.sql")):
+            connection.execute(statement)
+    for statement in sqlfile.statements(sqlfile.read(_SCHEMA, "application_logs.sql")):
+        stores.clickhouse.command(statement)
+
+
+def _script(run: Callable[[str | sql.Composed], None], name: str) -> None:
+    for statement in sqlfile.statements(sqlfile.read(_SCHEMA, name)):
+        run(statement)
+
+
+def _index_statements(connection: Connection) -> Iterator[str]:
+    """Builds of every index, each after the removal of what an earlier build that was cut short left of it."""
+    for name in ("source_indexes.sql", "output_indexes.sql"):
+        for statement in sqlfile.statements(sqlfile.read(_SCHEMA, name)):
+            for build in _builds(connection, statement):
+                index = _parsed(build)["name"]
+                if scalar(connection, _INVALID, index):
+                    yield f"DROP INDEX CONCURRENTLY {index}"
+                yield build
+
+
+def _builds(connection: Connection, statement: str) -> list[str]:
+    """The statement, once for each partition when its table is partitioned: the parent takes none CONCURRENTLY."""
+    found = _parsed(statement)
+    leaves = rows(connection, sqlfile.compose("metrics_assets.pipeline", "sql/leaf_partitions.sql"), found["table"])
+    return [
+        statement.replace(found["name"], f'"{found["name"].strip(chr(34))}_{leaf}"').replace(
+            found["table"], relation, 1
+        )
+        for relation, leaf in leaves
+    ] or [statement]
+
+
+def _parsed(statement: str) -> re.Match[str]:
+    found = _INDEX.search(statement)
+    assert found is not None, statement
+    return found
+
+
+def _catalog_statements() -> Iterator[sql.Composed]:
+    """What follows from the declarations: enum values, counter columns, a partition of dirty keys for each set."""
+    metrics = [c.metric for c in CONTRIBUTIONS] + [c.metric for c in LOG_CONTRIBUTIONS]
+    for metric in dict.fromkeys(metrics):
+        yield sql.SQL("ALTER TYPE metrics.metric_type ADD VALUE IF NOT EXISTS {}").format(sql.Literal(metric))
+    for metric_set in SETS:
+        for output in metric_set.outputs:
+            for counter in output.counters:
+                yield sql.SQL("ALTER TABLE {} ADD COLUMN IF NOT EXISTS {} integer NOT NULL DEFAULT 0").format(
+                    sql.Identifier(output.table), sql.Identifier(counter.column)
+                )
+        yield sql.SQL(
+            "CREATE TABLE IF NOT EXISTS {} PARTITION OF metrics.dirty_key FOR VALUES IN ({})"
+            " WITH (autovacuum_vacuum_scale_factor = 0.0, autovacuum_vacuum_threshold = 5000,"
+            " autovacuum_vacuum_cost_delay = 0)"
+        ).format(sql.Identifier("metrics", f"dirty_key_{metric_set.name}"), sql.Literal(metric_set.name))
+
+
+def _require_application_tables(connection: Connection) -> None:
+    missing = guard.missing_columns(connection, SOURCES)
+    if missing:
+        raise ConfigurationError(
+            f"The application's database lacks {', '.join(missing)}. Point METRICS_POSTGRES_DSN at the application's "
+            "database, or create its tables for local use: `metrics-assets schema apply --with-application-tables`."
+        )
+    subscribed = rows(
+        connection,
+        "SELECT srrelid::regclass::text FROM pg_subscription_rel WHERE srrelid::regclass::text = ANY(%s)",
+        [f'"{source.table}"' for source in SOURCES],
+    )
+    if subscribed:
+        raise ConfigurationError(
+            f"{', '.join(str(name) for (name,) in subscribed)}: fed by a subscription, whose changes statement "
+            "triggers do not see. Install capture on the publisher."
+        )
+
+
+def _clickhouse(stores: Stores, ran: list[str], logs: str | None, dry_run: bool) -> None:
+    for name in filter(None, (logs, "clickhouse.sql")):
+        for statement in sqlfile.statements(sqlfile.read(_SCHEMA, name)):
+            ran.append(statement)
+            if not dry_run:
+                stores.clickhouse.command(statement)
+
+
+def capture_statements(source: Source) -> tuple[sql.Composed, ...]:
+    """Outbox table and trigger functions of a source."""
+    key = [column.name for column in source.key]
+    counted = source.columns
+    function = {
+        f"{event}_function": sql.Identifier("metrics", f"capture_{source.outbox.removeprefix('outbox_')}_{event}")
+        for event in ("insert", "update", "delete", "truncate")
+    }
+
+    def listed(prefix: str, names: list[str]) -> sql.Composed:
+        return sql.SQL(", ").join(sql.Identifier(prefix + name) for name in names)
+
+    def read(alias: str) -> sql.Composed:
+        # enums of the application are read as text
+        return sql.SQL(", ").join(
+            sql.SQL("{}.{}::{}").format(sql.SQL(alias), sql.Identifier(c.name), sql.SQL(c.type)) for c in counted
+        )
+
+    def keyed(alias: str) -> sql.Composed:
+        return sql.SQL(", ").join(
+            sql.SQL("{}.{}::{}").format(sql.SQL(alias), sql.Identifier(c.name), sql.SQL(c.type)) for c in source.key
+        )
+
+    places: dict[str, sql.Composable] = {
+        "outbox": sql.Identifier("metrics", source.outbox),
+        "outbox_columns": sql.SQL(", ").join(
+            [sql.SQL("{} {}").format(sql.Identifier(c.name), sql.SQL(c.type)) for c in source.key]
+            + [
+                sql.SQL("{} {}").format(sql.Identifier(prefix + c.name), sql.SQL(c.type))
+                for prefix in ("old_", "new_")
+                for c in counted
+            ]
+        ),
+        "added_columns": sql.SQL(", ").join(
+            sql.SQL("ADD COLUMN IF NOT EXISTS {} {}").format(sql.Identifier(prefix + c.name), sql.SQL(c.type))
+            for prefix in ("old_", "new_")
+            for c in counted
+        ),
+        "key": listed("", key),
+        "old_columns": listed("old_", [c.name for c in counted]),
+        "new_columns": listed("new_", [c.name for c in counted]),
+        "n_key": keyed("n"),
+        "o_key": keyed("o"),
+        "n_columns": read("n"),
+        "o_columns": read("o"),
+        "o_first_key": sql.SQL("o.{}").format(sql.Identifier(key[0])),
+        "n_first_key": sql.SQL("n.{}").format(sql.Identifier(key[0])),
+        "either_key": sql.SQL(", ").join(
+            sql.SQL("coalesce(n.{0}, o.{0})::{1}").format(sql.Identifier(c.name), sql.SQL(c.type)) for c in source.key
+        ),
+        "same_key": sql.SQL(" AND ").join(sql.SQL("o.{0} = n.{0}").format(sql.Identifier(name)) for name in key),
+        "source": sql.Literal(source.table),
+        **function,
+    }
+    return tuple(
+        sqlfile.filled(statement, **places) for statement in sqlfile.statements(sqlfile.read(_SCHEMA, "capture.sql"))
+    )
+
+
+def trigger_statements(source: Source, relation: str) -> tuple[sql.Composed, ...]:
+    """Triggers of a source on one relation: the table itself or a partition of it."""
+    name = source.outbox.removeprefix("outbox_")
+    places: dict[str, sql.Composable] = {
+        f"{event}_function": sql.Identifier("metrics", f"capture_{name}_{event}")
+        for event in ("insert", "update", "delete", "truncate")
+    }
+    return tuple(
+        sqlfile.filled(statement, table=sql.SQL(relation), **places)
+        for statement in sqlfile.statements(sqlfile.read(_SCHEMA, "capture_triggers.sql"))
+    )
+
+
+@retry(
+    retry=retry_if_exception_type(psycopg.errors.LockNotAvailable),
+    stop=stop_after_attempt(60),
+    wait=wait_random(0.05, 0.5),
+    reraise=True,
+)
+def _install(connection: Connection, source: Source, run: Callable[[str | sql.Composed], None], dry_run: bool) -> bool:
+    """Install or repair capture on one source in one transaction; False when it was whole already."""
+    if dry_run:
+        for statement in (*capture_statements(source), *trigger_statements(source, f'"{source.table}"')):
+            run(statement)
+        return True
+    known = scalar(connection, "SELECT fingerprint FROM metrics.capture WHERE source = %s", source.table)
+    name, columns = declared.captures(source)
+    as_declared = scalar(connection, "SELECT value FROM metrics.schema_state WHERE name = %s", name) == columns
+    if as_declared and known is not None and known == guard.look(connection, [source])[source.table].fingerprint:
+        return False
+    with connection.transaction():
+        connection.execute("SET LOCAL lock_timeout = '2s'")
+        for statement in capture_statements(source):
+            run(statement)
+        for relation in guard.relations(connection, source):
+            for statement in trigger_statements(source, relation):
+                run(statement)
+        # the triggers' lock has kept writers out since the first statement, so this sees what capture will not
+        had_rows = bool(
+            scalar(connection, sql.SQL("SELECT EXISTS (SELECT FROM {})").format(sql.Identifier(source.table)))
+        )
+        capture = guard.look(connection, [source])[source.table]
+        connection.execute(
+            "INSERT INTO metrics.capture (source, fingerprint, files, had_rows) VALUES (%s, %s, %s, %s) "
+            "ON CONFLICT (source) DO UPDATE "
+            "SET fingerprint = excluded.fingerprint, files = excluded.files, installed_at = now()",
+            (source.table, capture.fingerprint, capture.files, had_rows),
+        )
+        declared.note(connection, name, columns)
+        if known is not None:
+            _mark(connection, source, "capture installed anew")
+        elif had_rows and scalar(connection, _SHARED_LAYER) is not None:
+            _mark(connection, source, "had rows when its capture was installed")
+    return True
+
+
+def _state(stores: Stores, connection: Connection) -> None:
+    """What starts empty starts live; what had rows before capture has to be loaded first."""
+    full = bool(scalar(connection, "SELECT EXISTS (SELECT FROM metrics.capture WHERE had_rows)")) or any(
+        logs.parts(stores, log) for log in LOGS
+    )
+    shared = scalar(connection, _SHARED_LAYER)
+    start = "loading" if full or shared is not None else "live"
+    connection.execute(
+        "INSERT INTO metrics.schema_state (name, value) VALUES ('shared layer', %s) ON CONFLICT (name) DO NOTHING",
+        (start,),
+    )
+    for metric_set in SETS:
+        connection.execute(
+            "INSERT INTO metrics.set_state (set_name, state) VALUES (%s, %s) ON CONFLICT (set_name) DO NOTHING",
+            (metric_set.name, start),
+        )
+    declared.note_version(connection)
+
+
+def _note_declarations(connection: Connection) -> None:
+    """What is declared otherwise than at the last `schema apply` is counted, or written, anew by the next tick."""
+    known = declared.known(connection)
+
+    def changed(declaration: tuple[str, str]) -> bool:
+        name, value = declaration
+        return known.get(name, value) != value
+
+    for source in filter(lambda source: changed(declared.counts(source)), SOURCES):
+        _mark(connection, source, "counted otherwise than before")
+    for log in filter(lambda log: changed(declared.counts(log)), LOGS):
+        connection.execute("DELETE FROM metrics.log_cursor WHERE log = %s", (log.table,))
+    for metric_set in filter(lambda metric_set: changed(declared.writes(metric_set)), SETS):
+        mark_dirty(connection, [metric_set.name], None)
+    for name, value in declared.everything():
+        declared.note(connection, name, value)
+
+
+def _mark(connection: Connection, source: Source, reason: str) -> None:
+    connection.execute("INSERT INTO metrics.capture_marker (source, reason) VALUES (%s, %s)", (source.table, reason))

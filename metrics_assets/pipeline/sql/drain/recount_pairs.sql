@@ -1,0 +1,23 @@
+-- Marked pairs from the reviews of their published versions. Reads base_model_total, "ModelVersion", "ResourceReview";
+-- writes base_model_total, moved_pair.
+WITH counted AS (
+    SELECT p.model_id, p.base_model,
+           count(DISTINCT r."userId") FILTER (WHERE r.recommended) AS up,
+           count(DISTINCT r."userId") FILTER (WHERE NOT r.recommended) AS down
+    FROM metrics.base_model_total p
+    JOIN "ModelVersion" v
+      ON v."modelId" = p.model_id AND v."baseModel"::text = p.base_model AND v.status::text = 'Published'
+    LEFT JOIN "ResourceReview" r
+           ON r."modelVersionId" = v.id AND NOT r.exclude AND NOT r."tosViolation"
+          AND NOT EXISTS (SELECT FROM metrics.rejected x
+                          WHERE x.source = 'ResourceReview' AND x.source_key = r.id::text)
+    WHERE p.recount
+    GROUP BY p.model_id, p.base_model
+), written AS (
+    UPDATE metrics.base_model_total p
+    SET thumbs_up = counted.up, thumbs_down = counted.down, recount = false
+    FROM counted
+    WHERE (p.model_id, p.base_model) = (counted.model_id, counted.base_model)
+    RETURNING p.model_id, p.base_model
+)
+INSERT INTO moved_pair (model_id, base_model) SELECT model_id, base_model FROM written

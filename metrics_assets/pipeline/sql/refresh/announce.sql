@@ -1,0 +1,21 @@
+-- Who has to hear of this chunk: ClickHouse totals, Redis hashes, the search index. That is who moved; who is gone, whose
+-- row may have gone with it, or with another set's columns; and who has to be announced whether it moved or not.
+-- Reads {work}, {written}; writes batch_total, publish_queue, search_queue.
+CREATE TEMP TABLE {told} ON COMMIT DROP AS
+SELECT w.{key} AS entity_id, NOT w.alive OR c.{key} IS NOT NULL AS changed
+FROM {work} w
+LEFT JOIN {written} c ON c.{key} = w.{key}
+WHERE NOT w.alive OR w.announce OR c.{key} IS NOT NULL;
+
+INSERT INTO metrics.batch_total (batch_id, entity_type, entity_id, metric_type, total)
+SELECT {version}, {entity}, w.{key}, v.metric_type, CASE WHEN w.alive THEN v.total ELSE 0 END
+FROM {work} w
+JOIN {told} t ON t.entity_id = w.{key}
+CROSS JOIN LATERAL (VALUES {unpivoted}) AS v (metric_type, total);
+
+INSERT INTO metrics.publish_queue (entity_type, entity_id, version)
+SELECT {entity}, entity_id, {version} FROM {told};
+
+INSERT INTO metrics.search_queue (entity_type, entity_id, reason)
+SELECT {entity}, entity_id, {set_name} FROM {told} WHERE changed AND {searched} ORDER BY 1, 2
+ON CONFLICT (entity_type, entity_id) DO NOTHING;

@@ -1,0 +1,19 @@
+-- Rows whose numbers moved, and no others, in key order. A row of zeros is not made. Reads {work}; writes {table}, {written}.
+CREATE TEMP TABLE {written} ({typed_key}, inserted boolean NOT NULL) ON COMMIT DROP;
+
+WITH upserted AS (
+    INSERT INTO {table} AS o ({key}, {columns}, "updatedAt")
+    SELECT {key}, {columns}, localtimestamp(3)
+    FROM {work} w
+    WHERE w.alive AND ({keep_zero} OR greatest({counters}) <> 0 OR EXISTS (SELECT FROM {table} o WHERE {same_key_ow}))
+    ORDER BY {key}
+    ON CONFLICT ({key}) DO UPDATE SET ({columns}, "updatedAt") = ROW ({excluded}, excluded."updatedAt")
+        WHERE ({old}) IS DISTINCT FROM ({excluded})
+    RETURNING {returned_key}
+)
+INSERT INTO {written} SELECT {key}, true FROM upserted;
+
+WITH deleted AS (
+    DELETE FROM {table} o USING {work} w WHERE NOT w.alive AND {same_key_ow} RETURNING {returned_key}
+)
+INSERT INTO {written} SELECT {key}, false FROM deleted;

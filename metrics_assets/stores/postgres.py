@@ -1,0 +1,222 @@
+"""Connections to the application's Postgres, and the numbered snapshot that versions are made of.
+
+Not here: what is read and written; that is SQL beside the code that runs it.
+"""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import psycopg
+from psycopg import sql
+from psycopg_pool import ConnectionPool, PoolTimeout
+from tenacity import retry, retry_if_exception, stop_after_attempt, wait_exponential_jitter
+
+from metrics_assets.errors import ConfigurationError, StoreUnreachable
+
+Connection = psycopg.Connection[tuple[Any, ...]]
+Statement = str | sql.SQL | sql.Composed
+
+# Class 08 connection lost, 57P0x server going down or coming up, 53300 too many connections,
+# 40001 serialization failure, 40P01 deadlock. Nothing else gets better by trying again.
+_TRANSIENT_STATES = frozenset(
+    {"08000", "08001", "08003", "08004", "08006", "57P01", "57P02", "57P03", "53300", "40001", "40P01"}
+)
+
+
+class Lock(enum.IntEnum):
+    """Advisory locks of the project (class 0x4D41). Session-level: a dead process frees them."""
+
+    VERSION = 1  # number and snapshot are taken together; held for a millisecond
+    SHARED_LAYER = 2  # who moves leaf totals: one drain, log capture or repair at a time
+    REPAIR = 3  # who computes drift: two repairs must not both add the same difference
+    FORWARD = 4  # who writes rows of sealed batches and the rollup to ClickHouse
+    PUBLISH = 5  # who writes hashes to Redis
+    SCHEMA = 6
+    SET = 1000  # plus the number of the set
+
+
+LOCK_CLASS = 0x4D41
+_CONNECTIONS = 8
+
+
+def is_transient(error: BaseException) -> bool:
+    """Whether trying the same work again can help: connection trouble, a deadlock, a serialization failure."""
+    if isinstance(error, psycopg.Error):
+        return error.sqlstate in _TRANSIENT_STATES or (
+            isinstance(error, psycopg.OperationalError) and error.sqlstate is None
+        )
+    return isinstance(error, PoolTimeout)
+
+
+class Postgres:
+    """A small pool of connections in autocommit mode.
+
+    `application_name` shows in `pg_stat_activity`; put the run's id in it, so that a slow query names its run.
+    """
+
+    def __init__(self, dsn: str, *, application_name: str, statement_timeout_seconds: float, schema: str) -> None:
+        """Connects on first use.
+
+        Raises:
+            ConfigurationError: the DSN cannot be read.
+        """
+        self.dsn = dsn
+        self._where = describe(dsn)
+        self._how: dict[str, Any] = {
+            "autocommit": True,
+            "application_name": application_name[:63],
+            "connect_timeout": 10,
+            "options": (
+                f"-c statement_timeout={int(statement_timeout_seconds * 1000)} "
+                # a role named like our schema would otherwise find, and create, tables there first
+                f"-c search_path={schema} "
+                # outputs and ids are compared as UTC, whatever the server's or the role's zone is
+                "-c timezone=UTC -c client_min_messages=warning -c jit=off"
+            ),
+        }
+        self._pool = ConnectionPool(dsn, min_size=0, max_size=_CONNECTIONS, timeout=30.0, open=False, kwargs=self._how)
+
+    @contextmanager
+    def connection(self) -> Iterator[Connection]:
+        """A connection in autocommit mode, returned to the pool afterwards.
+
+        Raises:
+            StoreUnreachable: no connection; the message quotes the server's reason, never the password.
+        """
+        if self._pool.closed:
+            # the pool would try for its 30 s before it gave up, and keep the reason to itself
+            self._knock()
+            self._pool.open()
+        try:
+            connection = self._pool.getconn()
+        except PoolTimeout as error:
+            self._knock()
+            raise StoreUnreachable(
+                f"Postgres does not answer at {self._where}: all {_CONNECTIONS} connections of this process are in use."
+            ) from error
+        try:
+            yield connection
+        finally:
+            if not connection.closed and connection.info.transaction_status:
+                connection.rollback()
+            self._pool.putconn(connection)
+
+    def _knock(self) -> None:
+        """Connect once without the pool, to learn why it cannot."""
+        try:
+            psycopg.connect(self.dsn, **self._how).close()
+        except psycopg.OperationalError as error:
+            reason = " ".join(str(error).split()).rpartition(" failed: ")[2]
+            raise StoreUnreachable(
+                f"Postgres does not answer at {self._where}: {reason.rstrip('.')}. "
+                "Check METRICS_POSTGRES_DSN, or run `metrics-assets local status`."
+            ) from error
+
+    def close(self) -> None:
+        """Close every connection; locks held by them are freed."""
+        self._pool.close()
+
+
+def describe(dsn: str) -> str:
+    """Host, port and database of a DSN, without user or password.
+
+    Raises:
+        ConfigurationError: the DSN cannot be read.
+    """
+    try:
+        parts = psycopg.conninfo.conninfo_to_dict(dsn)
+    except psycopg.ProgrammingError:
+        # without its cause, which may quote the password
+        raise ConfigurationError(
+            "METRICS_POSTGRES_DSN cannot be read: write postgresql://user:password@host:port/database."
+        ) from None
+    return f"{parts.get('host', 'localhost')}:{parts.get('port', 5432)}/{parts.get('dbname', '')}"
+
+
+@contextmanager
+def without_timeout(connection: Connection) -> Iterator[None]:
+    """Statements of the block take as long as they take."""
+    connection.execute("SET statement_timeout = 0")
+    try:
+        yield
+    finally:
+        if not connection.closed:
+            connection.execute("RESET statement_timeout")
+
+
+@contextmanager
+def locked(connection: Connection, lock: int) -> Iterator[None]:
+    """Hold a session-level advisory lock, however long others hold it. The connection must not be in a transaction yet.
+
+    Session level, because a REPEATABLE READ snapshot must be taken after the wait, and the first statement
+    of a transaction takes it before.
+    """
+    # does not overtake those who wait
+    if not scalar(connection, "SELECT pg_try_advisory_lock(%s, %s)", LOCK_CLASS, int(lock)):
+        with without_timeout(connection):
+            connection.execute("SELECT pg_advisory_lock(%s, %s)", (LOCK_CLASS, int(lock)))
+    try:
+        yield
+    finally:
+        if not connection.closed:
+            connection.execute("SELECT pg_advisory_unlock(%s, %s)", (LOCK_CLASS, int(lock)))
+
+
+@contextmanager
+def try_locked(connection: Connection, lock: int) -> Iterator[bool]:
+    """Hold the lock if it is free; yields whether it was."""
+    row = connection.execute("SELECT pg_try_advisory_lock(%s, %s)", (LOCK_CLASS, int(lock))).fetchone()
+    held = bool(row and row[0])
+    try:
+        yield held
+    finally:
+        if held and not connection.closed:
+            connection.execute("SELECT pg_advisory_unlock(%s, %s)", (LOCK_CLASS, int(lock)))
+
+
+@contextmanager
+def numbered_snapshot(connection: Connection) -> Iterator[int]:
+    """A REPEATABLE READ transaction and the number of its snapshot; commits at the end.
+
+    Of two snapshots, the one with the higher number sees everything that the other sees: number and snapshot
+    are taken together under a lock that is free again before the first real statement.
+    """
+    with locked(connection, Lock.VERSION):
+        connection.execute("BEGIN ISOLATION LEVEL REPEATABLE READ")
+        row = connection.execute("SELECT nextval('metrics.version')").fetchone()
+    assert row is not None
+    try:
+        yield int(row[0])
+    except BaseException:
+        if not connection.closed:
+            connection.execute("ROLLBACK")
+        raise
+    connection.execute("COMMIT")
+
+
+def rows(connection: Connection, statement: Statement, *values: object) -> list[tuple[Any, ...]]:
+    """All rows of a small result."""
+    return connection.execute(statement, values or None).fetchall()
+
+
+def scalar(connection: Connection, statement: Statement, *values: object) -> Any:
+    """First column of the first row, None when there is no row."""
+    row = connection.execute(statement, values or None).fetchone()
+    return row[0] if row else None
+
+
+def is_conflict(error: BaseException) -> bool:
+    """Whether another transaction was quicker: the same work on the same connection can succeed at once."""
+    return isinstance(error, psycopg.Error) and error.sqlstate in {"40001", "40P01"}
+
+
+retry_conflict = retry(
+    retry=retry_if_exception(is_conflict),
+    stop=stop_after_attempt(5),
+    wait=wait_exponential_jitter(multiplier=0.1, max=5.0),
+    reraise=True,
+)

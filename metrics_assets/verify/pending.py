@@ -1,0 +1,117 @@
+"""Which keys have changes that are captured but have not reached every store: they may differ and be right."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from metrics_assets.stores import sqlfile
+from metrics_assets.stores.clickhouse import ClickHouse
+from metrics_assets.stores.postgres import Connection, scalar
+from metrics_assets.verify.scope import PACKAGE, run_script
+
+_LOOKS_AT_PARTS = 5
+
+_CAPTURED = (
+    *("model", "model_version", "post", "image", "resource_review", "donation", "comment", "collection_item"),
+    "buzz_tip",
+)
+"""Sources with an outbox table, as the tables are named."""
+
+
+class _Log(NamedTuple):
+    name: str
+    """As metrics.log_cursor calls it, and as a query does."""
+    database: str
+    table: str
+    versions: str
+    """Expression whose values are the versions that a row concerns."""
+
+
+_LOGS = (
+    _Log("modelVersionEvents", "currentDatabase()", "modelVersionEvents", "modelVersionId"),
+    _Log("orchestration.jobs", "'orchestration'", "jobs", "arrayJoin(resourcesUsed)"),
+)
+
+
+def stage_pending(connection: Connection) -> None:
+    """Create and fill `pending_key(entity_type text, entity_id integer)` and `pending_everything(reason text)`.
+
+    Reads what the transaction's snapshot sees: captured rows, dirty keys, hashes to publish, batches to forward,
+    markers of broken capture. Pairs of a model and a base model are pending with their model.
+    """
+    run_script(connection, "stage_pending")
+    if _capture_is_installed(connection):
+        run_script(connection, "stage_outbox")
+
+
+def stage_log_arrivals(connection: Connection, clickhouse: ClickHouse) -> None:
+    """Add the versions that log rows concern which no tick has counted, as the transaction's snapshot sees it.
+
+    Call it after the log was recounted: then every row of the recount was either counted by the pipeline before the
+    snapshot, or is found here.
+    """
+    for log in _LOGS:
+        versions = _uncounted_versions(connection, clickhouse, log)
+        if versions is None:
+            connection.execute("INSERT INTO pending_everything VALUES (%s)", [f"{log.name}: parts keep merging"])
+            continue
+        with (
+            connection.cursor() as cursor,
+            cursor.copy("COPY pending_key (entity_type, entity_id) FROM STDIN") as copy,
+        ):
+            for version in versions:
+                copy.write_row(("ModelVersion", version))
+
+
+def stage_parents(connection: Connection) -> None:
+    """Make the parents of pending keys pending: a post's version, a version's model."""
+    run_script(connection, "stage_parents")
+
+
+def _capture_is_installed(connection: Connection) -> bool:
+    return bool(
+        scalar(
+            connection,
+            "SELECT bool_and(to_regclass('metrics.outbox_' || source) IS NOT NULL) FROM unnest(%s::text[]) AS source",
+            list(_CAPTURED),
+        )
+    )
+
+
+def _uncounted_versions(connection: Connection, clickhouse: ClickHouse, log: _Log) -> list[int] | None:
+    """Versions in parts that hold uncounted blocks; None when merges replaced the parts at every look."""
+    for _ in range(_LOOKS_AT_PARTS):
+        names = _uncounted_parts(connection, clickhouse, log)
+        if not names:
+            return []
+        listed = ",".join(f"'{name}'" for name in names)
+        found = clickhouse.rows(
+            f"SELECT groupUniqArrayArray(versions), uniqExact(part) FROM ("
+            f"SELECT _part AS part, groupUniqArray({log.versions}) AS versions FROM {log.name} "
+            f"WHERE _part IN ({listed}) GROUP BY part)"
+        )
+        versions, parts_read = found[0]
+        if parts_read == len(names):
+            return [version for version in versions if version > 0]
+    return None
+
+
+def _uncounted_parts(connection: Connection, clickhouse: ClickHouse, log: _Log) -> list[str]:
+    parts = clickhouse.rows(
+        "SELECT name, partition_id, min_block_number, max_block_number, rows FROM system.parts "
+        f"WHERE active AND rows > 0 AND database = {log.database} AND table = '{log.table}'"
+    )
+    columns = [list(column) for column in zip(*parts, strict=True)] or [[], [], [], [], []]
+    names, partitions, first, last, row_counts = columns
+    found = connection.execute(
+        sqlfile.compose(PACKAGE, "sql/unconsumed_parts.sql"),
+        {
+            "log": log.name,
+            "names": names,
+            "partitions": partitions,
+            "first": first,
+            "last": last,
+            "rows": row_counts,
+        },
+    )
+    return [row[0] for row in found.fetchall()]

@@ -1,0 +1,70 @@
+"""`schema apply` on a database that an earlier one, or a later one, has been at."""
+
+from __future__ import annotations
+
+import threading
+
+import psycopg
+import pytest
+
+from metrics_assets.errors import ConfigurationError
+from metrics_assets.pipeline import declared, schema
+from metrics_assets.pipeline.tick import tick
+from metrics_assets.settings import Settings
+from metrics_assets.stores import Stores, open_stores
+from metrics_assets.stores.postgres import rows
+from metrics_assets_tests.pipeline.application import one, tick_exact, write
+
+_INDEX = "metrics_comment_model"
+_VALID = f"SELECT indisvalid FROM pg_index WHERE indexrelid = to_regclass('{_INDEX}')"
+
+
+def _open_writer(stores: Stores) -> psycopg.Connection:
+    """A transaction of the application that an index build on "Comment" has to wait for."""
+    writer = psycopg.connect(stores.postgres.dsn)
+    writer.execute('UPDATE "Comment" SET "tosViolation" = "tosViolation"')
+    return writer
+
+
+def test_an_index_whose_build_was_cut_short_is_built_anew(stores: Stores) -> None:
+    write(stores, f"DROP INDEX {_INDEX}")
+    with _open_writer(stores), stores.postgres.connection() as connection:
+        connection.execute("SET statement_timeout = '200ms'")
+        with pytest.raises(psycopg.errors.QueryCanceled):
+            connection.execute('CREATE INDEX CONCURRENTLY metrics_comment_model ON "Comment" ("modelId")')
+        connection.execute("RESET statement_timeout")
+    assert one(stores, _VALID) is False
+
+    assert f"DROP INDEX CONCURRENTLY {_INDEX}" in schema.apply(stores, dry_run=True).statements
+    schema.apply(stores)
+
+    assert one(stores, _VALID) is True
+    assert not any("DROP INDEX" in statement for statement in schema.apply(stores, dry_run=True).statements)
+
+
+def test_an_index_takes_longer_to_build_than_a_statement_may(stores: Stores, settings: Settings) -> None:
+    write(stores, f"DROP INDEX {_INDEX}")
+    writer = _open_writer(stores)
+    done = threading.Timer(3.0, writer.rollback)
+    done.start()
+    try:
+        with open_stores(settings.model_copy(update={"statement_timeout_seconds": 1.0})) as impatient:
+            schema.apply(impatient)
+            with impatient.postgres.connection() as connection:
+                assert rows(connection, "SHOW statement_timeout") == [("1s",)]
+    finally:
+        done.join()
+        writer.close()
+
+    assert one(stores, _VALID) is True
+
+
+def test_a_database_of_a_later_version_is_refused(stores: Stores, settings: Settings) -> None:
+    write(stores, "UPDATE metrics.schema_state SET value = '99' WHERE name = 'schema version'")
+    for work in (lambda: schema.apply(stores), lambda: tick(stores, settings)):
+        with pytest.raises(ConfigurationError, match=f"version 99 .* knows {declared.SCHEMA_VERSION}"):
+            work()
+
+    write(stores, "UPDATE metrics.schema_state SET value = '0' WHERE name = 'schema version'")
+    schema.apply(stores)
+    tick_exact(stores, settings)

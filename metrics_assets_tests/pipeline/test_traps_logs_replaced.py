@@ -1,0 +1,229 @@
+"""Logs that lose what was counted: tables dropped, exchanged, emptied, partitions gone, a server begun anew.
+
+After the next tick every counter equals a recount, and what arrives from then on counts.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from collections.abc import Iterator
+
+import pytest
+
+from metrics_assets import local
+from metrics_assets.catalog import LOGS
+from metrics_assets.pipeline import logs
+from metrics_assets.pipeline.backlog import backlog
+from metrics_assets.pipeline.logs import count_log
+from metrics_assets.settings import Settings
+from metrics_assets.stores import Stores, clickhouse, open_stores, sqlfile
+from metrics_assets_tests.pipeline.application import download, job, tick_exact, version_counter
+
+_SHAPE = "(type LowCardinality(String), time {time}, userId Int32, modelId Int32, modelVersionId Int32, ip String)"
+_JOBS_BY_MONTH = (
+    "CREATE TABLE orchestration.jobs (jobId String, userId Int32, jobType LowCardinality(String), "
+    "createdAt DateTime64(3), resourcesUsed Array(Int32)) "
+    "ENGINE = MergeTree PARTITION BY toYYYYMM(createdAt) ORDER BY createdAt"
+)
+
+
+@pytest.fixture
+def replaceable(filled: Stores) -> Iterator[Stores]:
+    """The small application; tests may replace its logs, which are as they were afterwards."""
+    try:
+        yield filled
+    finally:
+        for log in LOGS:
+            filled.clickhouse.command(f"DROP TABLE IF EXISTS {log.table} SYNC")
+        for statement in sqlfile.statements(sqlfile.read("metrics_assets.stores", "schema/application_logs.sql")):
+            filled.clickhouse.command(statement)
+
+
+def _create_events(stores: Stores, name: str = "modelVersionEvents", *, time: str = "DateTime('UTC')") -> None:
+    stores.clickhouse.command(
+        f"CREATE TABLE {name} {_SHAPE.format(time=time)} "
+        "ENGINE = MergeTree PARTITION BY toYYYYMM(time) ORDER BY (time, type, modelId, modelVersionId)"
+    )
+
+
+def _restart_clickhouse(settings: Settings) -> None:
+    (server,) = (found for found in local.status(settings.home) if found.name == "clickhouse")
+    assert server.pid is not None
+    os.kill(server.pid, 15)
+    deadline = time.monotonic() + 60
+    while any(found.pid == server.pid for found in local.status(settings.home)):
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+    assert local.ensure(settings.home, need=frozenset({"clickhouse"})).clickhouse_url == settings.clickhouse_url
+
+
+def test_a_log_that_is_dropped_and_made_again_counts_from_nothing(replaceable: Stores, settings: Settings) -> None:
+    for _ in range(2):
+        replaceable.clickhouse.command("DROP TABLE modelVersionEvents SYNC")
+        _create_events(replaceable)
+        for number in range(3):
+            download(replaceable, ip=f"10.5.0.{number}")
+            tick_exact(replaceable, settings)
+            assert version_counter(replaceable, "downloadCount") == number + 1
+
+
+def test_a_log_that_is_exchanged_for_another_counts_what_that_one_holds(
+    replaceable: Stores, settings: Settings
+) -> None:
+    """The other table has as many rows in as many parts; only they are others."""
+    _create_events(replaceable, "other")
+    replaceable.clickhouse.command("INSERT INTO other SELECT * REPLACE (20 AS modelVersionId) FROM modelVersionEvents")
+    replaceable.clickhouse.command("EXCHANGE TABLES modelVersionEvents AND other")
+    try:
+        tick_exact(replaceable, settings)
+        assert version_counter(replaceable, "downloadCount") == 0
+        for number in range(3):
+            download(replaceable, ip=f"10.5.0.{number}")
+            tick_exact(replaceable, settings)
+        assert version_counter(replaceable, "downloadCount") == 3
+    finally:
+        replaceable.clickhouse.command("DROP TABLE other SYNC")
+
+
+def test_a_partition_that_is_dropped_is_noticed_though_as_many_rows_arrive(filled: Stores, settings: Settings) -> None:
+    _partition_of_its_own(filled)
+    tick_exact(filled, settings)
+    before = version_counter(filled, "downloadCount")
+    filled.clickhouse.command("ALTER TABLE modelVersionEvents DROP PARTITION 202402")
+    for number in range(3):
+        download(filled, version=20, at="toDateTime('2024-02-20 10:00:00', 'UTC')", ip=f"10.6.1.{number}")
+    filled.clickhouse.command("OPTIMIZE TABLE modelVersionEvents PARTITION 202402 FINAL")
+    tick_exact(filled, settings)
+    assert version_counter(filled, "downloadCount") == before - 3
+
+
+def test_a_log_that_is_emptied_before_a_restart_and_filled_alike_counts_what_it_holds(
+    filled: Stores, settings: Settings
+) -> None:
+    """Block numbers begin at one again: part names, rows and block numbers are what they were, the contents are not."""
+    filled.clickhouse.command("TRUNCATE TABLE modelVersionEvents")
+    _restart_clickhouse(settings)
+    _partition_of_its_own(filled, version=10)
+    tick_exact(filled, settings)
+    filled.clickhouse.command("TRUNCATE TABLE modelVersionEvents")
+    _restart_clickhouse(settings)
+    _partition_of_its_own(filled, version=20)
+    tick_exact(filled, settings)
+    assert (version_counter(filled, "downloadCount"), version_counter(filled, "downloadCount", 20)) == (0, 3)
+    for number in range(3):
+        download(filled, at="toDateTime('2024-02-20 10:00:00', 'UTC')", ip=f"10.6.1.{number}")
+        tick_exact(filled, settings)
+    assert version_counter(filled, "downloadCount") == 3
+
+
+def test_a_job_whose_first_delivery_is_dropped_counts_in_the_month_of_the_next(
+    replaceable: Stores, settings: Settings
+) -> None:
+    replaceable.clickhouse.command("DROP TABLE orchestration.jobs SYNC")
+    replaceable.clickhouse.command(_JOBS_BY_MONTH)
+    for month in (1, 2):
+        job(replaceable, "twice", at=f"toDateTime64('2024-0{month}-15 10:00:00', 3, 'UTC')")
+    job(replaceable, "once", at="toDateTime64('2024-01-15 10:00:00', 3, 'UTC')")
+    tick_exact(replaceable, settings)
+    assert version_counter(replaceable, "generationCount") == 2
+    replaceable.clickhouse.command("ALTER TABLE orchestration.jobs DROP PARTITION 202401")
+    tick_exact(replaceable, settings)
+    assert version_counter(replaceable, "generationCount") == 1
+
+
+@pytest.mark.parametrize("column", ["DateTime", "DateTime('America/Los_Angeles')"])
+def test_days_are_those_of_utc_whatever_the_zone_of_the_column_and_the_server(
+    replaceable: Stores, settings: Settings, monkeypatch: pytest.MonkeyPatch, column: str
+) -> None:
+    """What a server that keeps another zone reads from a column without one, the session's zone does here."""
+    replaceable.clickhouse.command("DROP TABLE modelVersionEvents SYNC")
+    monkeypatch.setattr(clickhouse, "_SETTINGS", {**clickhouse._SETTINGS, "session_timezone": "America/Los_Angeles"})
+    with open_stores(settings, run="far west") as far_west:
+        _create_events(far_west, time=column)
+        download(far_west, at="toDateTime('2024-02-01 03:00:00', 'UTC')")
+        tick_exact(far_west, settings)
+        assert far_west.clickhouse.rows(
+            "SELECT DISTINCT toString(day) FROM entityMetricDaily FINAL WHERE metricType = 'Download' AND total > 0"
+        ) == [("2024-02-01",)]
+        far_west.clickhouse.command("ALTER TABLE modelVersionEvents DROP PARTITION ID '202401'")
+        tick_exact(far_west, settings)
+        assert version_counter(far_west, "downloadCount") == 0
+
+
+def test_rows_deleted_or_dropped_from_a_quiet_log_are_work_for_a_tick(filled: Stores, settings: Settings) -> None:
+    _partition_of_its_own(filled)
+    tick_exact(filled, settings)
+    for statement in (
+        "ALTER TABLE modelVersionEvents DELETE WHERE modelVersionId = 11 SETTINGS mutations_sync = 2",
+        "DELETE FROM modelVersionEvents WHERE modelVersionId = 20",
+        "ALTER TABLE modelVersionEvents DROP PARTITION 202402",
+    ):
+        assert backlog(filled, settings, "model_metrics").total == 0
+        filled.clickhouse.command(statement)
+        assert backlog(filled, settings, "model_metrics").total > 0
+        tick_exact(filled, settings)
+    assert backlog(filled, settings, "model_metrics").total == 0
+
+
+def test_a_log_that_is_written_all_the_time_does_not_keep_a_tick(filled: Stores, settings: Settings) -> None:
+    done = threading.Event()
+
+    def arrive() -> None:
+        with open_stores(settings, run="writer") as stores:
+            for number in range(10_000):
+                download(stores, ip=f"10.7.{number // 256}.{number % 256}")
+                if done.is_set():
+                    return
+
+    writer = threading.Thread(target=arrive)
+    began = time.monotonic()
+    writer.start()
+    try:
+        with filled.postgres.connection() as connection:
+            count_log(filled, connection, LOGS[0])
+        assert time.monotonic() - began < 60
+        assert writer.is_alive()
+    finally:
+        done.set()
+        writer.join()
+    tick_exact(filled, settings)
+
+
+def test_a_tick_that_runs_out_of_time_keeps_what_it_counted_of_a_log_and_says_what_is_left(
+    filled: Stores, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(logs, "_ROWS_A_PASS", 1)
+    filled.clickhouse.command("SYSTEM STOP MERGES modelVersionEvents")
+    try:
+        before = version_counter(filled, "downloadCount")
+        for number in range(3):
+            download(filled, ip=f"10.8.0.{number}")
+        with filled.postgres.connection() as connection:
+            report = count_log(filled, connection, LOGS[0], deadline=time.perf_counter())
+        assert (report.rows_arrived, report.rows_left) == (1, 2)
+        assert backlog(filled, settings, "model_metrics").log_rows == 2
+        tick_exact(filled, settings)
+        assert version_counter(filled, "downloadCount") == before + 3
+    finally:
+        filled.clickhouse.command("SYSTEM START MERGES modelVersionEvents")
+
+
+def test_a_quiet_log_and_one_whose_counted_parts_merged_are_not_read_again(filled: Stores, settings: Settings) -> None:
+    for number in range(3):
+        download(filled, at="toDateTime('2024-02-10 10:00:00', 'UTC')", ip=f"10.9.0.{number}")
+    tick_exact(filled, settings)
+    filled.clickhouse.command("OPTIMIZE TABLE modelVersionEvents PARTITION 202402 FINAL")
+    for _ in range(2):
+        with filled.postgres.connection() as connection:
+            report = count_log(filled, connection, LOGS[0])
+        assert (report.rows_arrived, report.suspect) == (0, ())
+
+
+def _partition_of_its_own(stores: Stores, *, version: int = 10) -> None:
+    stores.clickhouse.command(
+        "INSERT INTO modelVersionEvents (type, time, userId, modelId, modelVersionId, ip) "
+        f"SELECT 'Download', toDateTime('2024-02-10 10:00:00', 'UTC'), 1, 0, {version}, toString(number) "
+        "FROM numbers(3)"
+    )

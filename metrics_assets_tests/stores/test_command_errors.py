@@ -1,0 +1,121 @@
+"""What the command says of a store or a value that it cannot use: one line, never a traceback, never a password."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from metrics_assets.settings import Settings
+from metrics_assets.stores import Stores
+from metrics_assets_tests.pipeline.application import fill, read, write
+
+_PASSWORD = "geheim"
+_USAGE, _STORE = 2, 3
+
+
+def _says(settings: Settings, *arguments: str, exits: int, **variables: str) -> str:
+    """The one line that the command ends with, after what click says of usage."""
+    done = subprocess.run(
+        [sys.executable, "-m", "metrics_assets.cli", *arguments],
+        env={
+            **{name: value for name, value in os.environ.items() if not name.startswith("METRICS_")},
+            "METRICS_HOME": str(settings.home),
+            "METRICS_POSTGRES_DSN": settings.postgres_dsn or "",
+            "METRICS_CLICKHOUSE_URL": settings.clickhouse_url or "",
+            "METRICS_REDIS_URL": settings.redis_url or "",
+            **variables,
+        },
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert "Traceback" not in done.stderr, done.stderr
+    assert _PASSWORD not in done.stdout + done.stderr
+    assert done.returncode == exits, done.stderr
+    *usage, said = done.stderr.strip().splitlines()
+    assert not usage or usage[0].startswith("Usage: "), done.stderr
+    return said
+
+
+def _with_password(address: str | None) -> str:
+    """The address with a password that is not right."""
+    before, _, after = (address or "").partition("://metrics:")
+    return f"{before}://metrics:{_PASSWORD}@{after.partition('@')[2]}"
+
+
+def test_stores_that_do_not_let_us_in_are_named_with_their_reason(settings: Settings) -> None:
+    wrong = _with_password(settings.postgres_dsn)
+    assert "password authentication failed" in _says(settings, "status", exits=_STORE, METRICS_POSTGRES_DSN=wrong)
+
+    nowhere = f"{(settings.postgres_dsn or '').rpartition('/')[0]}/nowhere"
+    assert 'database "nowhere" does not exist' in _says(settings, "tick", exits=_STORE, METRICS_POSTGRES_DSN=nowhere)
+
+    wrong = _with_password(settings.clickhouse_url)
+    said = _says(settings, "schema", "apply", exits=_STORE, METRICS_CLICKHOUSE_URL=wrong)
+    assert "ClickHouse refuses" in said
+    assert "AUTHENTICATION_FAILED" in said
+
+
+def test_a_tick_says_which_store_refused_and_why(stores: Stores, settings: Settings) -> None:
+    fill(stores)
+    stores.redis.config_set("maxmemory", "1")
+    try:
+        said = _says(settings, "tick", exits=_STORE)
+    finally:
+        stores.redis.config_set("maxmemory", "0")
+
+    assert said.startswith("Redis refuses: ")
+    assert "maxmemory" in said
+    assert said.endswith("What redis lacks is kept, and the next tick sends it.")
+
+
+@pytest.mark.parametrize("variable", ["METRICS_POSTGRES_DSN", "METRICS_CLICKHOUSE_URL", "METRICS_REDIS_URL"])
+def test_an_address_that_cannot_be_read_is_named_and_not_quoted(settings: Settings, variable: str) -> None:
+    said = _says(settings, "status", exits=_USAGE, **{variable: f"me:{_PASSWORD}@somewhere:port/x"})
+
+    assert f"{variable} cannot be read" in said
+
+
+def test_ids_that_no_table_can_hold_are_refused(settings: Settings, tmp_path: Path) -> None:
+    assert "2147483648 is not in the range" in _says(
+        settings, "explain", "Model", "2147483648", "thumbsUpCount", exits=_USAGE
+    )
+    assert "9999999999 is not in the range" in _says(settings, "recompute", "Model", "9999999999", exits=_USAGE)
+    (tmp_path / "ids").write_text("1\n9999999999\n")
+    said = _says(settings, "recompute", "Model", "--from", str(tmp_path / "ids"), exits=_USAGE)
+    assert "ids, line 2: '9999999999' is not an id" in said
+
+
+def test_a_table_that_is_not_there_points_at_the_schema(stores: Stores, settings: Settings) -> None:
+    write(stores, "ALTER TABLE metrics.publish_queue RENAME TO aside")
+
+    said = _says(settings, "status", exits=_USAGE)
+
+    assert 'relation "metrics.publish_queue" does not exist' in said
+    assert "metrics-assets schema apply" in said
+
+
+def test_a_rebuild_that_fails_leaves_a_row(stores: Stores, settings: Settings) -> None:
+    write(stores, 'ALTER TABLE "Comment" DISABLE TRIGGER USER')
+
+    said = _says(settings, "rebuild", "review_stats", "2026-01-01", exits=1)
+
+    assert "Capture on Comment is not what was installed" in said
+    assert read(stores, "SELECT set_name, mode, outcome, last_day::text FROM metrics.ledger") == [
+        ("review_stats", "rebuild", "failed", "2026-01-01")
+    ]
+
+
+def test_a_lock_that_somebody_holds_is_told(stores: Stores, settings: Settings) -> None:
+    write(
+        stores,
+        "CREATE FUNCTION metrics.busy() RETURNS trigger LANGUAGE plpgsql AS "
+        "$$ BEGIN RAISE lock_not_available USING MESSAGE = 'could not obtain lock'; END $$",
+        "CREATE TRIGGER busy BEFORE UPDATE ON metrics.set_state FOR EACH ROW EXECUTE FUNCTION metrics.busy()",
+    )
+
+    assert "(LockNotAvailable): could not obtain lock" in _says(settings, "pause", "model_metrics", exits=_STORE)

@@ -1,0 +1,84 @@
+"""Connections to Postgres: what is said when there is none, and locks that somebody else holds for long."""
+
+from __future__ import annotations
+
+import threading
+import time
+
+import psycopg
+import pytest
+from psycopg import sql
+
+from metrics_assets.errors import ConfigurationError, StoreUnreachable
+from metrics_assets.settings import Settings
+from metrics_assets.stores.postgres import Lock, Postgres, locked, scalar
+
+_PASSWORD = "geheim"
+
+
+def _postgres(dsn: str, *, statement_timeout_seconds: float = 60.0) -> Postgres:
+    return Postgres(dsn, application_name="test", statement_timeout_seconds=statement_timeout_seconds, schema="public")
+
+
+def _why_not(dsn: str) -> str:
+    """What is said of a server that cannot be used, at once."""
+    postgres = _postgres(dsn)
+    started = time.monotonic()
+    with pytest.raises(StoreUnreachable) as failure, postgres.connection():
+        pass
+    postgres.close()
+    assert time.monotonic() - started < 10
+    assert "\n" not in str(failure.value)
+    return str(failure.value)
+
+
+def test_a_wrong_password_is_told_from_a_server_that_is_not_there(settings: Settings) -> None:
+    dsn = settings.postgres_dsn or ""
+    before, _, after = dsn.partition("://metrics:")
+    where = after.partition("@")[2]
+    said = _why_not(f"{before}://metrics:{_PASSWORD}@{where}")
+    assert 'password authentication failed for user "metrics"' in said
+    assert _PASSWORD not in said
+
+    assert "Connection refused" in _why_not(f"postgresql://metrics:{_PASSWORD}@127.0.0.1:9/app")
+
+
+def test_a_database_that_does_not_exist_is_named(settings: Settings) -> None:
+    base = (settings.postgres_dsn or "").rpartition("/")[0]
+
+    assert 'database "nowhere" does not exist' in _why_not(f"{base}/nowhere")
+
+
+def test_a_server_that_wants_no_more_connections_says_so(settings: Settings) -> None:
+    with psycopg.connect(settings.postgres_dsn or "", autocommit=True) as admin:
+        admin.execute("DROP ROLE IF EXISTS shy")
+        admin.execute("CREATE ROLE shy LOGIN PASSWORD 'geheim' CONNECTION LIMIT 0")
+        where = (settings.postgres_dsn or "").rpartition("@")[2]
+        try:
+            assert 'too many connections for role "shy"' in _why_not(f"postgresql://shy:{_PASSWORD}@{where}")
+        finally:
+            admin.execute(sql.SQL("DROP ROLE shy"))
+
+
+@pytest.mark.parametrize("dsn", ["geheim", "host=a geheim", "postgresql://u:geheim@[host/x", "geheim=1 host=a"])
+def test_an_address_that_cannot_be_read_is_not_quoted(dsn: str) -> None:
+    with pytest.raises(ConfigurationError, match="METRICS_POSTGRES_DSN cannot be read") as failure:
+        _postgres(dsn)
+    assert _PASSWORD not in str(failure.value)
+    assert failure.value.__suppress_context__
+
+
+def test_waiting_for_a_lock_may_take_longer_than_a_statement(settings: Settings) -> None:
+    patient = _postgres(settings.postgres_dsn or "")
+    hurried = _postgres(settings.postgres_dsn or "", statement_timeout_seconds=0.5)
+    with patient.connection() as holder:
+        holder.execute("SELECT pg_advisory_lock(%s, %s)", (0x4D41, int(Lock.REPAIR)))
+        done = threading.Timer(1.5, lambda: holder.execute("SELECT pg_advisory_unlock_all()"))
+        done.start()
+        with hurried.connection() as waiter:
+            with locked(waiter, Lock.REPAIR):
+                assert not done.is_alive()
+            assert scalar(waiter, "SHOW statement_timeout") == "500ms"
+        done.join()
+    patient.close()
+    hurried.close()
