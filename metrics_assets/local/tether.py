@@ -22,6 +22,7 @@ from typing import NoReturn
 
 _PR_SET_PDEATHSIG = 1
 _WATCH_SECONDS = 0.2
+_PASSED_ON = (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT, signal.SIGHUP)
 
 
 def main(arguments: list[str]) -> NoReturn:
@@ -50,11 +51,15 @@ def main(arguments: list[str]) -> NoReturn:
 
 
 def _watch(program: list[str], parent: int, death_signal: int) -> int:
+    # held until there is somebody to pass them on to: a signal in between would end this process and not the program
+    signal.pthread_sigmask(signal.SIG_BLOCK, _PASSED_ON)
     child = os.fork()
     if child == 0:
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, _PASSED_ON)
         os.execv(program[0], program)
-    for passed_on in (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT, signal.SIGHUP):
-        signal.signal(passed_on, lambda number, _frame: _signal(child, number))
+    for number in _PASSED_ON:
+        signal.signal(number, lambda number, _frame: _signal(child, number))
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, _PASSED_ON)
     told = False
     while True:
         ended, status = os.waitpid(child, os.WNOHANG)

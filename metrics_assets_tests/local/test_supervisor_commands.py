@@ -135,5 +135,5 @@ def test_where_the_kernel_does_not_help_the_tether_passes_signals_and_the_exit_c
     assert watching.stdout is not None
     assert watching.stdout.readline() == "ready\n"
     watching.terminate()
-    assert watching.wait(timeout=10) == 7
+    assert watching.wait(timeout=120) == 7
     watching.stdout.close()
