@@ -29,6 +29,7 @@ EVENT_COLUMNS = (
     "source",
 )
 _TOTAL_COLUMNS = ("entityType", "entityId", "metricType", "total", "version")
+_DAY_COLUMNS = ("entityType", "entityId", "metricType", "day", "total", "version")
 # Bounds of one pass, so that a backlog after an outage moves in steps that each are acknowledged.
 _ROWS_A_PASS = 1_000_000
 
@@ -60,6 +61,7 @@ def forward(stores: Stores, connection: Connection) -> Forwarded:
         while batches:
             sent += _send(stores, connection, batches)
             batches = _next_batches(connection)
+        send_days(stores, connection)
     return sent
 
 
@@ -67,10 +69,35 @@ def _next_batches(connection: Connection) -> list[int]:
     found = rows(
         connection,
         "SELECT id FROM (SELECT id, sum(event_rows + total_rows) OVER (ORDER BY id) - event_rows - total_rows AS before"
-        " FROM metrics.batch WHERE forwarded_at IS NULL) b WHERE before < %s ORDER BY id",
+        " FROM metrics.batch WHERE forwarded_at IS NULL AND kind <> 'days') b WHERE before < %s ORDER BY id",
         _ROWS_A_PASS,
     )
     return [int(number) for (number,) in found]
+
+
+def send_days(stores: Stores, connection: Connection) -> int:
+    """Send the sealed days of logs alone; returns their rows. The caller holds a log's lock, or Lock.FORWARD.
+
+    Two may send the same rows at once: they are keyed and absolute.
+    """
+    found = rows(connection, "SELECT id FROM metrics.batch WHERE forwarded_at IS NULL AND kind = 'days'")
+    batches = [int(number) for (number,) in found]
+    if not batches:
+        return 0
+    _copy(
+        stores,
+        connection,
+        "COPY (SELECT entity_type, entity_id, metric_type, day, total, batch_id"
+        " FROM metrics.batch_day WHERE batch_id = ANY (%s)) TO STDOUT",
+        batches,
+        "entityMetricDaily",
+        _DAY_COLUMNS,
+    )
+    point("forward: days written")
+    with connection.transaction():
+        deleted = connection.execute("DELETE FROM metrics.batch_day WHERE batch_id = ANY (%s)", (batches,)).rowcount
+        _acknowledge(connection, batches)
+    return deleted
 
 
 def _send(stores: Stores, connection: Connection, batches: list[int]) -> Forwarded:
@@ -110,10 +137,14 @@ def _send(stores: Stores, connection: Connection, batches: list[int]) -> Forward
     with connection.transaction():
         connection.execute("DELETE FROM metrics.batch_event WHERE batch_id = ANY (%s)", (batches,))
         connection.execute("DELETE FROM metrics.batch_total WHERE batch_id = ANY (%s)", (batches,))
-        connection.execute("UPDATE metrics.batch SET forwarded_at = now() WHERE id = ANY (%s)", (batches,))
-        connection.execute("DELETE FROM metrics.batch WHERE forwarded_at < now() - interval '7 days'")
+        _acknowledge(connection, batches)
     point("forward: acknowledged")
     return Forwarded(len(batches), int(events), int(totals))
+
+
+def _acknowledge(connection: Connection, batches: list[int]) -> None:
+    connection.execute("UPDATE metrics.batch SET forwarded_at = now() WHERE id = ANY (%s)", (batches,))
+    connection.execute("DELETE FROM metrics.batch WHERE forwarded_at < now() - interval '7 days'")
 
 
 def _copy(

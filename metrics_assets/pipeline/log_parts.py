@@ -58,6 +58,11 @@ class Look:
     partition_key: str
     parts: tuple[Part, ...]
 
+    @property
+    def partitions(self) -> frozenset[str]:
+        """Names of the partitions that hold rows."""
+        return frozenset(part.partition for part in self.parts)
+
     def of(self, partition: str) -> tuple[Part, ...]:
         """The parts of a partition."""
         return tuple(part for part in self.parts if part.partition == partition)

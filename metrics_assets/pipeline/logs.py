@@ -2,9 +2,9 @@
 
 Logs carry event time, and an insert that started earlier may become visible later, so no time watermark is safe.
 A part's name says which block numbers it holds; a block is counted once its part has been read while it was active
-from before the reading until after it. A gap in the numbers stays a gap until its part appears. Totals are absolute
-counts of what was touched, so counting twice changes nothing. Not here: what was counted, and what of it is gone
-(log_parts.py).
+from before the reading until after it. A gap in the numbers stays a gap until its part appears. What was touched, by
+day and entity, is counted anew, and the totals move by what differs from the days as they were counted before, so
+counting twice changes nothing. Not here: what was counted, and what of it is gone (log_parts.py).
 """
 
 from __future__ import annotations
@@ -12,14 +12,16 @@ from __future__ import annotations
 import datetime as dt
 import math
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from psycopg import sql
 
 from metrics_assets.catalog import LOG_CONTRIBUTIONS, LOGS, Log, LogContribution
+from metrics_assets.pipeline import restored
 from metrics_assets.pipeline.crash import point
 from metrics_assets.pipeline.drain import run_statements
+from metrics_assets.pipeline.forward import send_days
 from metrics_assets.pipeline.log_parts import (
     Counted,
     Look,
@@ -35,7 +37,7 @@ from metrics_assets.pipeline.log_parts import (
 )
 from metrics_assets.pipeline.places import set_places
 from metrics_assets.stores import Stores, sqlfile
-from metrics_assets.stores.postgres import Connection, Lock, locked, scalar
+from metrics_assets.stores.postgres import Connection, Lock, locked, rows, scalar
 
 _PACKAGE = "metrics_assets.pipeline"
 _LOCK = 10
@@ -78,6 +80,8 @@ def waiting_rows(stores: Stores, connection: Connection, log: Log) -> int:
     """Rows that a tick would have to read: those that arrived, and those of partitions that lost some. By metadata."""
     seen, cursor = look(stores, log), read_cursor(connection, log)
     gone = sum(part.rows for partition in lost(seen, cursor) for part in cursor[partition].parts)
+    if any(_counting(connection, c).begun for c in LOG_CONTRIBUTIONS if c.log == log):
+        gone += sum(part.rows for part in seen.parts) or 1
     return gone + sum(part.rows for part in arrived(seen, cursor))
 
 
@@ -95,7 +99,16 @@ def count_log(stores: Stores, connection: Connection, log: Log, deadline: float 
     with locked(connection, log_lock(log)):
         seen, before = look(stores, log), read_cursor(connection, log)
         start = arrived(seen, before)
+        if start:
+            # before the cursor is read for good: a Postgres that was restored has everything counted anew
+            restored.look(stores, connection)
+            before = read_cursor(connection, log)
+            start = arrived(seen, before)
         cursor = dict(before)
+        if unsure := _unsure_days(stores, connection, log, look_closer=bool(start)):
+            moved += _count_again(stores, connection, log, unsure)
+            if _ALL_DAYS in unsure:
+                cursor = {partition: as_seen(seen, partition) for partition in {*before, *seen.partitions}}
         while True:
             if gone := lost(seen, cursor):
                 moved += _count_again(stores, connection, log, {_days_of(seen, cursor[name], name) for name in gone})
@@ -135,54 +148,141 @@ def _a_pass(arrived_parts: Sequence[Part]) -> tuple[Part, ...]:
 
 
 def _count_parts(stores: Stores, connection: Connection, log: Log, new: Sequence[Part], days: set[dt.date]) -> int:
-    token = _number(connection)
     names = [part.name for part in new]
-    contributions = [c for c in LOG_CONTRIBUTIONS if c.log == log]
     moved = 0
-    for contribution in contributions:
+    for contribution in (c for c in LOG_CONTRIBUTIONS if c.log == log):
+        token = _number(connection)
         stores.clickhouse.command(
             sqlfile.read(_PACKAGE, f"sql/logs/{contribution.query}_touched.sql"), {"token": token, "parts": names}
         )
         point("log: touched")
-        days.update(
-            day
-            for (day,) in stores.clickhouse.rows(
-                "SELECT DISTINCT day FROM entityMetricTouched WHERE token = {token:UInt64}", {"token": token}
-            )
-        )
-        moved += _recount_touched(stores, connection, contribution, token)
+        counted = _count_touched(stores, connection, contribution, token)
+        moved += counted.moved
+        days.update(counted.days)
     return moved
 
 
-def apply_totals(
+@dataclass(frozen=True)
+class _Counting:
+    """How far the totals of a log's metric go with entityMetricDaily.
+
+    Attributes:
+        daily_version: of the newest of its rows that the totals include.
+        begun: first and last of the days that a process began to count, and left before the totals had it.
+    """
+
+    daily_version: int
+    begun: tuple[str, str] | None
+
+
+def _counting(connection: Connection, contribution: LogContribution) -> _Counting:
+    found = rows(
+        connection,
+        "SELECT daily_version, begun_first, begun_last FROM metrics.log_count"
+        " WHERE entity_type = %s::metrics.entity_type AND metric_type = %s::metrics.metric_type",
+        contribution.entity,
+        contribution.metric,
+    )
+    if not found:
+        return _Counting(0, None)
+    version, first, last = found[0]
+    return _Counting(int(version), (first.isoformat(), last.isoformat()) if first else None)
+
+
+def _unsure_days(stores: Stores, connection: Connection, log: Log, *, look_closer: bool) -> set[tuple[str, str]]:
+    """Days, first and last, of which totals and entityMetricDaily may not say the same: then neither tells the other.
+
+    Args:
+        look_closer: also ask ClickHouse whether its newest days are those that the totals know. It may have been
+            restored, or emptied, as Postgres may.
+    """
+    unsure: set[tuple[str, str]] = set()
+    for contribution in (c for c in LOG_CONTRIBUTIONS if c.log == log):
+        counting = _counting(connection, contribution)
+        if counting.begun:
+            unsure.add(counting.begun)
+        elif look_closer:
+            send_days(stores, connection)
+            if _newest_day(stores, contribution, counting.daily_version) != counting.daily_version:
+                unsure.add(_ALL_DAYS)
+    return unsure
+
+
+def _newest_day(stores: Stores, contribution: LogContribution, known: int) -> int:
+    return int(
+        stores.clickhouse.scalar(
+            sqlfile.read(_PACKAGE, "sql/logs/newest_day.sql"),
+            {"entity": contribution.entity, "metric": contribution.metric, "known": known},
+        )
+    )
+
+
+@dataclass(frozen=True)
+class _Moved:
+    """Totals that moved, and the days that moved them."""
+
+    moved: int
+    days: tuple[dt.date, ...]
+
+
+def _count_touched(
     stores: Stores,
     connection: Connection,
     contribution: LogContribution,
-    query: str,
-    parameters: dict[str, object],
-) -> int:
-    """Bring totals that ClickHouse counted into the shared layer and mark who shows them; returns how many moved.
+    token: int,
+    *,
+    entities: Sequence[int] | None = None,
+) -> _Moved:
+    """Count the days under the token anew and move the totals by what differs from the days as ClickHouse has them.
 
-    The caller holds the log's lock from before the totals are read: they are absolute, and the last one wins.
+    The caller holds the log's lock, and all of a metric's days that were sealed are in ClickHouse: the days there are
+    those that the totals include. They leave for ClickHouse sealed, by the transaction that moves the totals.
+
+    Args:
+        entities: their totals become the sum of the days, whatever they were; the token has every day of theirs.
     """
-    chunks = stores.clickhouse.tsv(
-        sqlfile.read(_PACKAGE, query),
-        {**parameters, "entity": contribution.entity, "metric": contribution.metric},
-    )
-    with locked(connection, Lock.SHARED_LAYER), connection.transaction():
-        connection.execute("CREATE TEMP TABLE log_total (entity_id integer, total bigint) ON COMMIT DROP")
-        with connection.cursor() as cursor, cursor.copy("COPY log_total FROM STDIN") as copy:
-            for chunk in chunks:
-                copy.write(chunk)
-        version = sql.Literal(_number(connection))
-        run_statements(
-            connection,
-            "logs/apply.sql",
-            entity=sql.SQL("{}::metrics.entity_type").format(sql.Literal(contribution.entity)),
-            metric=sql.SQL("{}::metrics.metric_type").format(sql.Literal(contribution.metric)),
-        )
-        run_statements(connection, "drain/dirty_moved.sql", version=version, **set_places())
-        return int(scalar(connection, "SELECT count(*) FROM moved"))
+    send_days(stores, connection)
+    chunks = stores.clickhouse.tsv(sqlfile.read(_PACKAGE, f"sql/logs/{contribution.query}_count.sql"), {"token": token})
+    # outside of the transaction: nobody waits while ClickHouse counts
+    connection.execute("CREATE TEMP TABLE log_day (entity_id integer, day date, total bigint, stored bigint)")
+    try:
+        _copy_in(connection, "log_day", chunks)
+        with locked(connection, Lock.SHARED_LAYER), connection.transaction():
+            places = {**_places(contribution), "version": sql.Literal(_number(connection))}
+            if entities is None:
+                run_statements(connection, "logs/moved_days.sql", **places)
+            else:
+                run_statements(connection, "logs/moved_entities.sql", **places, entities=sql.Literal(list(entities)))
+            moved = _move(connection, places)
+            run_statements(connection, "logs/seal.sql", **places)
+            point("log: before commit")
+        days = rows(connection, "SELECT DISTINCT day FROM log_day WHERE total <> stored")
+    finally:
+        if not connection.closed:
+            connection.execute("DROP TABLE log_day")
+    point("log: totals moved")
+    return _Moved(moved, tuple(day for (day,) in days))
+
+
+def _move(connection: Connection, places: Mapping[str, sql.Composable]) -> int:
+    """Move the totals by the temporary table `moved` and mark who shows them; returns how many."""
+    run_statements(connection, "logs/move.sql")
+    run_statements(connection, "drain/dirty_moved.sql", version=places["version"], **set_places())
+    return int(scalar(connection, "SELECT count(*) FROM moved"))
+
+
+def _copy_in(connection: Connection, table: str, chunks: Iterable[bytes]) -> None:
+    statement = sql.SQL("COPY {} FROM STDIN").format(sql.Identifier(table))
+    with connection.cursor() as cursor, cursor.copy(statement) as copy:
+        for chunk in chunks:
+            copy.write(chunk)
+
+
+def _places(contribution: LogContribution) -> dict[str, sql.Composable]:
+    return {
+        "entity": sql.SQL("{}::metrics.entity_type").format(sql.Literal(contribution.entity)),
+        "metric": sql.SQL("{}::metrics.metric_type").format(sql.Literal(contribution.metric)),
+    }
 
 
 def _days_of(seen: Look, counted: Counted, partition: str) -> tuple[str, str]:
@@ -216,8 +316,8 @@ def load_log(stores: Stores, connection: Connection, log: Log) -> int:
     with locked(connection, log_lock(log)):
         seen, before = look(stores, log), read_cursor(connection, log)
         moved = _count_range(stores, connection, log, *_ALL_DAYS)
-        partitions = {part.partition for part in seen.parts} | set(before)
-        write_cursor(connection, log, before, {partition: as_seen(seen, partition) for partition in partitions})
+        whole = {partition: as_seen(seen, partition) for partition in {*before, *seen.partitions}}
+        write_cursor(connection, log, before, whole)
     return moved
 
 
@@ -225,11 +325,45 @@ def _count_range(stores: Stores, connection: Connection, log: Log, first: str, l
     days: dict[str, object] = {"first": first, "last": last}
     moved = 0
     for contribution in (c for c in LOG_CONTRIBUTIONS if c.log == log):
+        send_days(stores, connection)
+        within = {**_places(contribution), "first": sql.Literal(first), "last": sql.Literal(last)}
+        run_statements(connection, "logs/begin.sql", **within)
         stores.clickhouse.command(
             sqlfile.read(_PACKAGE, f"sql/logs/{contribution.query}_range.sql"),
             {**days, "version": _number(connection)},
         )
-        moved += apply_totals(stores, connection, contribution, "sql/logs/totals_range.sql", days)
+        point("rebuild: days counted")
+        moved += _take_totals(stores, connection, contribution, days, within)
+    return moved
+
+
+def _take_totals(
+    stores: Stores,
+    connection: Connection,
+    contribution: LogContribution,
+    days: Mapping[str, object],
+    within: Mapping[str, sql.Composable],
+) -> int:
+    """Set the totals of everything that is active in the days to what ClickHouse has; returns how many moved.
+
+    The caller holds the log's lock from before the days are counted: the totals are absolute, and the last one wins.
+    """
+    newest = _newest_day(stores, contribution, _counting(connection, contribution).daily_version)
+    chunks = stores.clickhouse.tsv(
+        sqlfile.read(_PACKAGE, "sql/logs/totals_range.sql"),
+        {**days, "entity": contribution.entity, "metric": contribution.metric},
+    )
+    connection.execute("CREATE TEMP TABLE log_total (entity_id integer, total bigint)")
+    try:
+        _copy_in(connection, "log_total", chunks)
+        with locked(connection, Lock.SHARED_LAYER), connection.transaction():
+            run_statements(connection, "logs/moved_totals.sql", **_places(contribution))
+            moved = _move(connection, {"version": sql.Literal(_number(connection))})
+            run_statements(connection, "logs/end.sql", **within, newest=sql.Literal(newest))
+    finally:
+        if not connection.closed:
+            connection.execute("DROP TABLE log_total")
+    point("log: totals moved")
     return moved
 
 
@@ -243,16 +377,5 @@ def count_entities(stores: Stores, connection: Connection, log: Log, entities: S
                 sqlfile.read(_PACKAGE, f"sql/logs/{contribution.query}_entities.sql"),
                 {"token": token, "entities": list(entities)},
             )
-            moved += _recount_touched(stores, connection, contribution, token)
-    return moved
-
-
-def _recount_touched(stores: Stores, connection: Connection, contribution: LogContribution, token: int) -> int:
-    stores.clickhouse.command(
-        sqlfile.read(_PACKAGE, f"sql/logs/{contribution.query}_recount.sql"),
-        {"token": token, "version": _number(connection)},
-    )
-    point("log: recounted")
-    moved = apply_totals(stores, connection, contribution, "sql/logs/totals.sql", {"token": token})
-    point("log: totals moved")
+            moved += _count_touched(stores, connection, contribution, token, entities=entities).moved
     return moved

@@ -55,6 +55,7 @@ def start_anew(connection: Connection, seen: int, where: str) -> None:
         )
         connection.execute("SELECT setval('metrics.version', %s)", (max(given, seen) + _MARGIN,))
         connection.execute("DELETE FROM metrics.log_cursor")
+        connection.execute("UPDATE metrics.log_count SET begun_first = '1900-01-01', begun_last = '2299-12-31'")
         connection.execute(
             "INSERT INTO metrics.capture_marker (source, reason)"
             " SELECT source, %s FROM unnest(%s::text[]) source"

@@ -20,6 +20,8 @@ _OURS = (
     "metrics.publish_queue",
     "metrics.search_queue",
     "metrics.log_cursor",
+    "metrics.log_count",
+    "metrics.batch_day",
     "metrics.ledger",
     "metrics.day_state",
     "metrics.rejected",

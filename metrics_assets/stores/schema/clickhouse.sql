@@ -22,9 +22,10 @@ CREATE TABLE IF NOT EXISTS entityMetricEvents
 ENGINE = ReplacingMergeTree(version)
 PARTITION BY toYear(day)
 ORDER BY (entityType, metricType, day, entityId, eventKey)
-SETTINGS index_granularity = 1024;
+SETTINGS index_granularity = 256;
 
--- (entity, metric, day) -> total, absolute; the latest version counts.
+-- (entity, metric, day) -> total, absolute; the latest version counts. The day goes before the entity: a tick looks up what
+-- it touched, most of it of today, and a window of days is a range.
 CREATE TABLE IF NOT EXISTS entityMetricDaily
 (
     entityType LowCardinality(String),
@@ -36,8 +37,8 @@ CREATE TABLE IF NOT EXISTS entityMetricDaily
 )
 ENGINE = ReplacingMergeTree(version)
 PARTITION BY toYear(day)
-ORDER BY (entityType, metricType, entityId, day)
-SETTINGS index_granularity = 1024;
+ORDER BY (entityType, metricType, day, entityId)
+SETTINGS index_granularity = 256;
 
 -- (entity, metric) -> total, absolute; the latest version counts.
 CREATE TABLE IF NOT EXISTS entityMetricTotals

@@ -113,6 +113,15 @@ CREATE TABLE IF NOT EXISTS metrics.batch_total (
     metric_type metrics.metric_type NOT NULL,
     total       bigint NOT NULL
 );
+-- Days of a log's metric as they were counted, absolute; leaf totals moved by them in the transaction that sealed them.
+CREATE TABLE IF NOT EXISTS metrics.batch_day (
+    batch_id    bigint NOT NULL,
+    entity_type metrics.entity_type NOT NULL,
+    entity_id   integer NOT NULL,
+    metric_type metrics.metric_type NOT NULL,
+    day         date NOT NULL,
+    total       bigint NOT NULL
+);
 
 -- Hashes that Redis has not acknowledged yet.
 CREATE TABLE IF NOT EXISTS metrics.publish_queue (
@@ -146,6 +155,17 @@ ALTER TABLE metrics.log_cursor
     ADD COLUMN IF NOT EXISTS table_id text NOT NULL DEFAULT '',
     ADD COLUMN IF NOT EXISTS parts jsonb NOT NULL DEFAULT '[]',
     DROP COLUMN IF EXISTS data_version;
+
+-- How far leaf totals of a log's metric go with entityMetricDaily, which they move by differences of: the version of its
+-- newest rows that are in them, and the days of which a count into it was begun and its totals have not arrived.
+CREATE TABLE IF NOT EXISTS metrics.log_count (
+    entity_type   metrics.entity_type NOT NULL,
+    metric_type   metrics.metric_type NOT NULL,
+    daily_version bigint NOT NULL DEFAULT 0,
+    begun_first   date,
+    begun_last    date,
+    PRIMARY KEY (entity_type, metric_type)
+);
 
 -- One row per set and tick, load or rebuild: what it saw, changed and cost.
 CREATE TABLE IF NOT EXISTS metrics.ledger (

@@ -3,7 +3,7 @@
 -- the reason, while nobody can say which keys are concerned.
 -- What nobody is working on is no excuse: not a key that a rule keeps back, and not a dirty key, a marker or a row that is
 -- due for longer than an hour.
--- Reads: metrics.dirty_key, publish_queue, batch, batch_event, batch_total, capture_marker, rejected.
+-- Reads: metrics.dirty_key, publish_queue, batch, batch_event, batch_total, batch_day, capture_marker, rejected.
 -- Writes: temporary tables of this session.
 
 CREATE TEMP TABLE pending_everything (reason text NOT NULL);
@@ -23,6 +23,11 @@ UNION
 SELECT total.entity_type::text, total.entity_id
 FROM metrics.batch_total AS total
 LEFT JOIN metrics.batch ON batch.id = total.batch_id
+WHERE batch.forwarded_at IS NULL
+UNION
+SELECT day.entity_type::text, day.entity_id
+FROM metrics.batch_day AS day
+LEFT JOIN metrics.batch ON batch.id = day.batch_id
 WHERE batch.forwarded_at IS NULL
 UNION
 -- rejected rows that are due: the next drain takes them
