@@ -36,6 +36,11 @@ class Part:
     mutation: int
     contents: str
 
+    @property
+    def written_at(self) -> int:
+        """Number of what wrote its rows last, on the scale on which inserts and mutations are counted together."""
+        return self.mutation or self.first_block
+
     def holds(self, other: Part) -> bool:
         """Whether the other part is this one, or may have been merged into it."""
         return (
@@ -142,8 +147,10 @@ def _differs(now: Part, before: Sequence[Part], whole: bool) -> bool:
         return False
     if any(part.name == now.name for part in before):
         return True
+    if any(now.mutation > part.written_at for part in before):
+        return True
     held = sum(part.rows for part in before)
-    return now.mutation > max(part.mutation for part in before) or now.rows < held or (whole and now.rows != held)
+    return now.rows < held or (whole and now.rows != held)
 
 
 def with_read(cursor: Cursor, read: Look, seen: Look) -> dict[str, Counted]:
