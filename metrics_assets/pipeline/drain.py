@@ -18,7 +18,7 @@ from psycopg import sql
 from metrics_assets.catalog import CONTRIBUTIONS, SETS, SOURCES, Contribution, Source
 from metrics_assets.catalog.sources import IMAGE, MODEL, MODEL_VERSION, POST, RESOURCE_REVIEW
 from metrics_assets.pipeline.crash import point
-from metrics_assets.pipeline.places import contribution_places, set_places, source_places
+from metrics_assets.pipeline.places import contribution_places, pair_places, set_places, source_places
 from metrics_assets.stores import sqlfile
 from metrics_assets.stores.postgres import Connection, Lock, locked, numbered_snapshot, retry_conflict, rows, scalar
 
@@ -74,7 +74,12 @@ class Stopwatch:
         try:
             yield
         finally:
-            self.steps[step] = self.steps.get(step, 0.0) + time.perf_counter() - started
+            self.add({step: time.perf_counter() - started})
+
+    def add(self, steps: Mapping[str, float]) -> None:
+        """Add the seconds of these steps to those of the same name."""
+        for step, seconds in steps.items():
+            self.steps[step] = self.steps.get(step, 0.0) + seconds
 
 
 @retry_conflict
@@ -134,6 +139,12 @@ def _drain(connection: Connection, version: int, chunk_rows: int, recount: Scope
         # while changes wait in the outbox, the tables are ahead of the totals, and a recount would count them twice
         with watch.time("pairs"):
             run_statements(connection, "drain/recount_pairs.sql")
+    with watch.time("sums"):
+        move_sums(connection)
+        # a version that came, went, moved or was renamed took its totals along
+        _sum_pairs(connection, sql.SQL("(p.model_id, p.base_model) IN (SELECT model_id, base_model FROM marked_pair)"))
+        if scope:
+            _sum_pairs(connection, pair_scope(scope)["pairs_in_scope"])
     with watch.time("seal"):
         run_statements(connection, "drain/seal.sql", version=sql.Literal(version))
         places = set_places()
@@ -153,6 +164,22 @@ def _drain(connection: Connection, version: int, chunk_rows: int, recount: Scope
         recounted_sources=tuple(source.table for source in marked),
         steps=watch.steps,
     )
+
+
+def move_sums(connection: Connection) -> None:
+    """Parents that keep sums of their versions' totals move by the temporary table `moved`; makes `moved_version`."""
+    run_statements(connection, "drain/place_moved.sql", **set_places())
+    run_statements(connection, "drain/add_to_pairs.sql", **pair_places())
+
+
+def sum_all_pairs(connection: Connection) -> None:
+    """Sum every pair anew from its versions' totals; nobody else moves totals meanwhile."""
+    with locked(connection, Lock.SHARED_LAYER), connection.transaction():
+        _sum_pairs(connection, sql.SQL("TRUE"))
+
+
+def _sum_pairs(connection: Connection, pairs: sql.Composable) -> None:
+    run_statements(connection, "drain/sum_pairs.sql", **pair_places(), pairs=pairs)
 
 
 def run_statements(connection: Connection, name: str, **places: sql.Composable) -> None:
@@ -224,11 +251,14 @@ def _take(connection: Connection, source: Source, waiting: int, limit: int | Non
     run_statements(connection, "drain/take.sql", **places, chosen=chosen)
     left = int(scalar(connection, sql.SQL("SELECT count(*) FROM {}").format(places["outbox"]))) if partly else 0
     # only a member that several rows make count has to know of the rows that stay
-    if left and any(c.source == source and c.distinct_by for c in CONTRIBUTIONS):
+    distinct = any(c.source == source and c.distinct_by for c in CONTRIBUTIONS)
+    if left and distinct:
         run_statements(connection, "drain/later.sql", **places)
     if source.created_at:
         run_statements(connection, "drain/reject.sql", **places)
     connection.execute(sql.SQL("ANALYZE {}").format(places["image"]))
+    if distinct:
+        run_statements(connection, "drain/index_images.sql", **places)
     return waiting - left
 
 

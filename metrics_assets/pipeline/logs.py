@@ -20,7 +20,7 @@ from psycopg import sql
 from metrics_assets.catalog import LOG_CONTRIBUTIONS, LOGS, Log, LogContribution
 from metrics_assets.pipeline import restored
 from metrics_assets.pipeline.crash import point
-from metrics_assets.pipeline.drain import run_statements
+from metrics_assets.pipeline.drain import move_sums, run_statements
 from metrics_assets.pipeline.forward import send_days
 from metrics_assets.pipeline.log_parts import (
     Counted,
@@ -267,6 +267,7 @@ def _count_touched(
 def _move(connection: Connection, places: Mapping[str, sql.Composable]) -> int:
     """Move the totals by the temporary table `moved` and mark who shows them; returns how many."""
     run_statements(connection, "logs/move.sql")
+    move_sums(connection)
     run_statements(connection, "drain/dirty_moved.sql", version=places["version"], **set_places())
     return int(scalar(connection, "SELECT count(*) FROM moved"))
 
@@ -309,6 +310,13 @@ def count_days(stores: Stores, connection: Connection, log: Log, first: str, las
 
 def _number(connection: Connection) -> int:
     return int(scalar(connection, "SELECT nextval('metrics.version')"))
+
+
+def begin_anew(connection: Connection, log: Log) -> None:
+    """Have the next tick count a log whole: its rows count otherwise than before."""
+    for contribution in (c for c in LOG_CONTRIBUTIONS if c.log == log):
+        first, last = map(sql.Literal, _ALL_DAYS)
+        run_statements(connection, "logs/begin.sql", **_places(contribution), first=first, last=last)
 
 
 def load_log(stores: Stores, connection: Connection, log: Log) -> int:

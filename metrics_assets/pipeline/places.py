@@ -129,6 +129,41 @@ def routes() -> Iterator[Route]:
                     yield Route("ModelVersion", counter.metric, metric_set.name, "pair" if paired else "model")
 
 
+def pair_metrics() -> tuple[str, ...]:
+    """The metrics of versions that an output of pairs sums: the shared layer keeps these sums by pair."""
+    return tuple(dict.fromkeys(route.metric for route in routes() if route.target == "pair"))
+
+
+def pair_column(metric: str) -> sql.Identifier:
+    """Where metrics.base_model_total keeps the sum of a metric over the pair's Published versions."""
+    return sql.Identifier(f"versions_{metric}")
+
+
+def _metric_list(metrics: Iterable[str]) -> sql.Composed:
+    return sql.SQL(", ").join(sql.SQL("{}::metrics.metric_type").format(sql.Literal(metric)) for metric in metrics)
+
+
+def pair_places() -> dict[str, sql.Composable]:
+    """The sums of pairs, as statements that move them or count them anew name them."""
+    metrics = pair_metrics()
+    columns = [(metric, pair_column(metric)) for metric in metrics]
+
+    def each(template: str) -> sql.Composed:
+        return sql.SQL(", ").join(
+            sql.SQL(template).format(column=column, metric=sql.Literal(metric)) for metric, column in columns
+        )
+
+    return {
+        "metrics": _metric_list(metrics),
+        "added": each("{column} = p.{column} + d.{column}"),
+        "differences": each("coalesce(sum(difference) FILTER (WHERE metric_type = {metric}), 0)::bigint AS {column}"),
+        "totals": each("coalesce(sum(t.total) FILTER (WHERE t.metric_type = {metric}), 0)::bigint AS {column}"),
+        "summed": each("{column} = n.{column}"),
+        "old": each("p.{column}"),
+        "new": each("n.{column}"),
+    }
+
+
 def set_places() -> dict[str, sql.Composable]:
     """Routes, and the sets by what their outputs are keyed by."""
     kinds: dict[str, list[str]] = {"version_sets": [], "parent_sets": [], "model_sets": [], "pair_sets": []}
@@ -152,5 +187,6 @@ def set_places() -> dict[str, sql.Composable]:
             for r in dict.fromkeys(routes())
         ),
         "following_sets": sql.Literal(following),
+        "version_metrics": _metric_list(dict.fromkeys(r.metric for r in routes() if r.target != "own")),
         **{name: sql.Literal(names) for name, names in kinds.items()},
     }

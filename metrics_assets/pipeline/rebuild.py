@@ -41,7 +41,7 @@ from metrics_assets.pipeline.drain import (
 )
 from metrics_assets.pipeline.forward import EVENT_COLUMNS, forward, roll_up_days
 from metrics_assets.pipeline.logs import count_days
-from metrics_assets.pipeline.places import contribution_places, raw, set_places, source_places
+from metrics_assets.pipeline.places import contribution_places, pair_places, raw, set_places, source_places
 from metrics_assets.pipeline.publish import publish
 from metrics_assets.pipeline.refresh import dirty_keys, refresh_chunk
 from metrics_assets.pipeline.reports import Report, RuleFailure
@@ -389,6 +389,7 @@ def repair(connection: Connection, scope: Scope, settings: Settings) -> int:
             in_scope=in_scope(scope, "t", "entity_id"),
         )
         run_statements(connection, "recount/drifted_pairs.sql", **pair_scope(scope))
+        run_statements(connection, "recount/drifted_sums.sql", **pair_scope(scope), **pair_places())
         drifted: dict[str, set[int]] = {}
         for entity, entity_id in rows(connection, "SELECT DISTINCT entity_type, entity_id FROM drifted"):
             drifted.setdefault(str(entity), set()).add(int(entity_id))

@@ -15,7 +15,7 @@ from metrics_assets.catalog import SETS, MetricSet, Output
 from metrics_assets.pipeline import rules
 from metrics_assets.pipeline.crash import point
 from metrics_assets.pipeline.drain import run_statements
-from metrics_assets.pipeline.places import listed, raw
+from metrics_assets.pipeline.places import listed, pair_column, raw
 from metrics_assets.pipeline.reports import RuleFailure
 from metrics_assets.stores.postgres import Connection, Lock, locked, numbered_snapshot, retry_conflict, rows, scalar
 
@@ -195,6 +195,11 @@ def _places(metric_set: MetricSet, output: Output, version: int) -> dict[str, sq
         "keep_zero": raw("TRUE" if _paired(output) else "FALSE"),
         "searched": raw("TRUE" if metric_set.search else "FALSE"),
         "values": sql.SQL(", ").join(value(c.metric, c.of, c.column) for c in output.counters),
+        "pair_sums": sql.SQL(", ").join(
+            sql.SQL("coalesce(p.{}, 0) AS {}").format(pair_column(c.metric), sql.Identifier(c.column))
+            for c in output.counters
+            if c.of == ("versions",)
+        ),
         "metadata": listed((column.name for column in output.metadata), alias="m") if output.metadata else sql.SQL(""),
         "unpivoted": sql.SQL(", ").join(
             sql.SQL("({}::metrics.metric_type, w.{})").format(sql.Literal(c.metric), sql.Identifier(c.column))

@@ -2,7 +2,7 @@
 
 They run inside the set's transaction, in its snapshot: the sources, the outbox and the totals are of one moment, so a
 difference that no captured change explains is a wrong number, and its key is held back. Counters are recounted for a
-few keys; that a pair's row exists exactly while a version of it is Published is asked of every key.
+few keys; that a pair's row exists exactly while a version of it is Published is asked of every key up to a thousand.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from metrics_assets.stores.postgres import Connection, rows, scalar
 
 _PACKAGE = "metrics_assets.pipeline"
 _SIZE = 3
+_MOST_PAIRS = 1000
 
 
 EQUAL_RECOUNT = "counters_equal_recount"
@@ -52,7 +53,8 @@ def _unlike_published(connection: Connection, work: sql.Composable) -> tuple[Wro
             "has a row and no Published version" if alive else "has a Published version and no row",
         )
         for model, base_model, alive in rows(
-            connection, sqlfile.compose(_PACKAGE, "sql/rules/pairs_published.sql", work=work)
+            connection,
+            sqlfile.compose(_PACKAGE, "sql/rules/pairs_published.sql", work=work, most=sql.Literal(_MOST_PAIRS)),
         )
     )
 

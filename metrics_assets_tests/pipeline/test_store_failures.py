@@ -12,7 +12,7 @@ import psycopg
 import pytest
 
 from metrics_assets.catalog import SETS, MetricSet
-from metrics_assets.pipeline import tick as tick_module
+from metrics_assets.pipeline import passes
 from metrics_assets.pipeline.state import complete_through
 from metrics_assets.pipeline.tick import collect, refresh, roll_up, tick
 from metrics_assets.settings import Settings
@@ -189,7 +189,7 @@ def test_completeness_is_measured_by_the_clock_of_postgres(
         return dt.datetime.now(zone) + dt.timedelta(hours=1)
 
     worker = SimpleNamespace(UTC=dt.UTC, datetime=SimpleNamespace(now=an_hour_ahead))
-    monkeypatch.setattr(tick_module, "dt", worker)
+    monkeypatch.setattr(passes, "dt", worker)
     tick(filled, settings)
 
     for name in ("model_collection_metrics", "model_metrics"):
@@ -202,7 +202,7 @@ def test_what_another_drain_brings_while_a_set_is_looked_at_is_not_called_comple
     filled: Stores, settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     before_it = []
-    count = tick_module.dirty_keys
+    count = passes.dirty_keys
 
     def counted_just_before(connection: Connection, target: MetricSet) -> int:
         found = count(connection, target)
@@ -213,7 +213,7 @@ def test_what_another_drain_brings_while_a_set_is_looked_at_is_not_called_comple
         return found
 
     shown = model_counter(filled, "collectedCount")
-    monkeypatch.setattr(tick_module, "dirty_keys", counted_just_before)
+    monkeypatch.setattr(passes, "dirty_keys", counted_just_before)
     refresh(filled, settings, "model_collection_metrics")
 
     assert model_counter(filled, "collectedCount") == shown

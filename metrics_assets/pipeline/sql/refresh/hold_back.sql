@@ -1,7 +1,7 @@
 -- Rules that must stop a wrong number: keys that break one stay dirty and are not written. Reads {work}; writes dirty_key.
 CREATE TEMP TABLE {held} ON COMMIT DROP AS
 SELECT {key}, CASE WHEN least({counters}) < 0 THEN 'no_negative_counter' ELSE 'within_int4' END AS rule,
-       to_jsonb({work}) - '{{alive,published,announce,since}}'::text[] AS numbers
+       to_jsonb({work}) - '{{alive,announce,since}}'::text[] AS numbers
 FROM {work}
 WHERE alive AND (least({counters}) < 0 OR greatest({counters}) > 2147483647);
 

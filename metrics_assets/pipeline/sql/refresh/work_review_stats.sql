@@ -1,5 +1,5 @@
 -- Distinct users per pair, as the shared layer has them. A pair that waits for its recount stays dirty.
--- Reads taken_key, base_model_total, "Model", "ModelVersion"; writes {work}, dirty_key.
+-- Reads taken_key, base_model_total, "Model"; writes {work}, dirty_key.
 INSERT INTO {dirty} (set_name, entity_type, entity_id, base_model, batch, announce, since)
 SELECT {set_name}, k.entity_type, k.entity_id, k.base_model, {version}, k.announce, k.since
 FROM taken_key k
@@ -7,16 +7,9 @@ JOIN metrics.base_model_total p ON p.model_id = k.entity_id AND p.base_model = k
 
 CREATE TEMP TABLE {work} ON COMMIT DROP AS
 SELECT k.entity_id AS "modelId", k.base_model AS "baseModel",
-       p.model_id IS NOT NULL AND m.id IS NOT NULL AS alive,
-       m.id IS NOT NULL AND v.id IS NOT NULL AS published, k.announce, k.since,
+       p.model_id IS NOT NULL AND m.id IS NOT NULL AS alive, k.announce, k.since,
        coalesce(p.thumbs_up, 0) AS "thumbsUpCount", coalesce(p.thumbs_down, 0) AS "thumbsDownCount"
 FROM taken_key k
 LEFT JOIN metrics.base_model_total p ON p.model_id = k.entity_id AND p.base_model = k.base_model
 LEFT JOIN "Model" m ON m.id = k.entity_id
--- by key, whatever there is of it: an EXISTS would be hashed over the whole table
-LEFT JOIN LATERAL (
-    SELECT v.id FROM "ModelVersion" v
-    WHERE v."modelId" = k.entity_id AND v."baseModel"::text = k.base_model AND v.status::text = 'Published'
-    LIMIT 1
-) v ON TRUE
 WHERE k.base_model IS NOT NULL AND p.recount IS NOT TRUE;
