@@ -75,7 +75,12 @@ class Postgres:
                 # a role named like our schema would otherwise find, and create, tables there first
                 f"-c search_path={schema} "
                 # outputs and ids are compared as UTC, whatever the server's or the role's zone is
-                "-c timezone=UTC -c client_min_messages=warning -c jit=off"
+                "-c timezone=UTC -c client_min_messages=warning -c jit=off "
+                # dates travel to ClickHouse as text, whatever the database or the role prefers
+                "-c datestyle=ISO "
+                # limits that are meant for the application's requests: we wait for our own locks, and hold a snapshot
+                # while ClickHouse reads from it
+                "-c lock_timeout=0 -c idle_in_transaction_session_timeout=0"
             ),
         }
         self._pool = ConnectionPool(dsn, min_size=0, max_size=_CONNECTIONS, timeout=30.0, open=False, kwargs=self._how)
