@@ -1,8 +1,8 @@
 """Whether capture is whole: what triggers cannot see must not go unnoticed.
 
 Each tick compares what the database has now with what `schema apply` installed: triggers, their state and
-definition, functions, partitions, columns, and the file of the table (a rewrite such as ALTER … TYPE … USING changes
-values without firing a trigger).
+definition, functions, partitions, columns, the file of the table (a rewrite such as ALTER … TYPE … USING changes
+values without firing a trigger), and the transactions that wrote the triggers last (they may have been off for a time).
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ def relations(connection: Connection, source: Source) -> tuple[str, ...]:
 
 @dataclass(frozen=True)
 class Capture:
-    """What capture on a source consists of, and the files of its table."""
+    """What capture on a source consists of, and the files of its table with who wrote its triggers last."""
 
     fingerprint: str
     files: str
@@ -54,7 +54,7 @@ def look(connection: Connection, sources: Sequence[Source] = SOURCES) -> dict[st
 
 
 def check(connection: Connection) -> None:
-    """Refuse to go on while capture is not whole; have a table that was rewritten recounted.
+    """Refuse to go on while capture is not whole; have tables recounted that were rewritten or passed by.
 
     Raises:
         CaptureNotWhole: names the tables and the command that mends it.
@@ -85,11 +85,12 @@ def check(connection: Connection) -> None:
 
 
 def mark_rewritten(connection: Connection, table: str, files: str) -> None:
-    """A table in a new file may hold other values (TRUNCATE, ALTER … TYPE … USING): the next drain recounts it."""
+    """The next drain recounts a table in a new file, which may hold other values (TRUNCATE, ALTER … TYPE … USING), and
+    one whose triggers were written again, which may have been off in between."""
     with connection.transaction():
         connection.execute("UPDATE metrics.capture SET files = %s WHERE source = %s", (files, table))
         connection.execute(
-            "INSERT INTO metrics.capture_marker (source, reason) VALUES (%s, 'table rewritten')", (table,)
+            "INSERT INTO metrics.capture_marker (source, reason) VALUES (%s, 'table or triggers rewritten')", (table,)
         )
 
 

@@ -1,4 +1,5 @@
--- Per source: a hash of what its capture consists of, and the files that its rows lie in.
+-- Per source: a hash of what its capture consists of, and the files that its rows lie in, each with the transactions that
+-- wrote its triggers last: a trigger that was switched off and on again looks as before and has missed something.
 -- Parameters: table names, and the names that its functions carry. Reads catalogs only.
 SELECT s.table_name,
        md5(concat_ws(
@@ -22,7 +23,13 @@ CROSS JOIN LATERAL (
                     FROM pg_trigger g WHERE g.tgrelid = r.relid AND g.tgname LIKE 'metrics_capture_%%'),
                    'a relation without capture'),
                E'\n' ORDER BY r.relid) AS definitions,
-           string_agg(pg_relation_filenode(r.relid)::text, ',' ORDER BY r.relid) AS files
+           string_agg(
+               concat_ws(
+                   ' ',
+                   pg_relation_filenode(r.relid),
+                   (SELECT string_agg(concat_ws(':', g.oid, g.xmin), ' ' ORDER BY g.oid)
+                    FROM pg_trigger g WHERE g.tgrelid = r.relid AND g.tgname LIKE 'metrics_capture_%%')),
+               ',' ORDER BY r.relid) AS files
     FROM (SELECT to_regclass(quote_ident(s.table_name)) AS relid
           UNION
           SELECT relid FROM pg_partition_tree(to_regclass(quote_ident(s.table_name)))) r

@@ -1,0 +1,34 @@
+"""Capture that is passed by on purpose, or by a table's odd shape. Every number is also counted by hand."""
+
+from __future__ import annotations
+
+import pytest
+
+from metrics_assets.settings import Settings
+from metrics_assets.stores import Stores
+from metrics_assets_tests.pipeline.application import one, review, tick_exact, write
+from metrics_assets_tests.pipeline.hand_count import tick_exact_by_hand
+
+_TRIGGER = 'ALTER TABLE "ResourceReview" {} TRIGGER metrics_capture_insert'
+
+
+@pytest.mark.parametrize(
+    ("off", "on"),
+    [
+        (_TRIGGER.format("DISABLE"), _TRIGGER.format("ENABLE ALWAYS")),
+        pytest.param(
+            'DROP TRIGGER metrics_capture_insert ON "ResourceReview"',
+            'CREATE TRIGGER metrics_capture_insert AFTER INSERT ON "ResourceReview" REFERENCING NEW TABLE AS new_rows '
+            "FOR EACH STATEMENT EXECUTE FUNCTION metrics.capture_resource_review_insert(); "
+            + _TRIGGER.format("ENABLE ALWAYS"),
+            marks=pytest.mark.slow,
+        ),
+    ],
+)
+def test_rows_written_while_a_trigger_was_off_count_though_it_is_on_again_as_before(
+    filled: Stores, settings: Settings, off: str, on: str
+) -> None:
+    write(filled, off, review(1000, user=700), on)
+    tick_exact_by_hand(filled, settings)
+    tick_exact(filled, settings)
+    assert one(filled, "SELECT count(*) FROM metrics.capture_marker") == 0
