@@ -24,13 +24,8 @@ class CaptureNotWhole(MetricsError):
 
 
 def relations(connection: Connection, source: Source) -> tuple[str, ...]:
-    """The table and its partitions, quoted for SQL: triggers on the parent alone miss direct writes to a partition."""
-    found = rows(
-        connection,
-        sqlfile.compose("metrics_assets.pipeline", "sql/guard_relations.sql"),
-        f'"{source.table}"',
-        f'"{source.table}"',
-    )
+    """The table, its partitions and inheriting children, quoted: triggers on it alone miss direct writes there."""
+    found = rows(connection, sqlfile.compose("metrics_assets.pipeline", "sql/guard_relations.sql"), f'"{source.table}"')
     return tuple(str(name) for (name,) in found)
 
 
@@ -76,8 +71,8 @@ def check(connection: Connection) -> None:
     if broken:
         raise CaptureNotWhole(
             f"Capture on {', '.join(broken)} is not what was installed: a trigger was disabled, dropped or replaced, "
-            "or a partition came or went. Changes may have been missed. Run `metrics-assets schema apply`: it installs "
-            "capture anew, and the next tick recounts these tables."
+            "or a partition or child table came or went. Changes may have been missed. Run `metrics-assets schema "
+            "apply`: it installs capture anew, and the next tick recounts these tables."
         )
     for table, capture in now.items():
         if installed[table].files != capture.files:

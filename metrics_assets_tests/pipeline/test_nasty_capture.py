@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from metrics_assets.pipeline import schema
+from metrics_assets.pipeline.guard import CaptureNotWhole
+from metrics_assets.pipeline.tick import tick
 from metrics_assets.settings import Settings
 from metrics_assets.stores import Stores
 from metrics_assets_tests.pipeline.application import one, review, tick_exact, write
@@ -32,3 +35,25 @@ def test_rows_written_while_a_trigger_was_off_count_though_it_is_on_again_as_bef
     tick_exact_by_hand(filled, settings)
     tick_exact(filled, settings)
     assert one(filled, "SELECT count(*) FROM metrics.capture_marker") == 0
+
+
+def test_a_child_by_inheritance_is_noticed_and_its_rows_count_once_whichever_way_they_are_written(
+    filled: Stores, settings: Settings
+) -> None:
+    write(
+        filled,
+        'CREATE TABLE comment_child (LIKE "Comment" INCLUDING ALL)',
+        'INSERT INTO comment_child (id, "modelId", "userId") VALUES (900, 1, 1)',
+        'ALTER TABLE comment_child INHERIT "Comment"',
+    )
+    with pytest.raises(CaptureNotWhole, match="Comment"):
+        tick(filled, settings)
+    schema.apply(filled)
+    tick_exact_by_hand(filled, settings)
+    write(
+        filled,
+        'INSERT INTO comment_child (id, "modelId", "userId") VALUES (901, 1, 1), (902, 2, 1)',
+        'UPDATE "Comment" SET "modelId" = 3 WHERE id IN (1, 900, 901)',
+        "DELETE FROM comment_child WHERE id = 902",
+    )
+    tick_exact_by_hand(filled, settings)

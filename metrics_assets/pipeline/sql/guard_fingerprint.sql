@@ -30,7 +30,10 @@ CROSS JOIN LATERAL (
                    (SELECT string_agg(concat_ws(':', g.oid, g.xmin), ' ' ORDER BY g.oid)
                     FROM pg_trigger g WHERE g.tgrelid = r.relid AND g.tgname LIKE 'metrics_capture_%%')),
                ',' ORDER BY r.relid) AS files
-    FROM (SELECT to_regclass(quote_ident(s.table_name)) AS relid
-          UNION
-          SELECT relid FROM pg_partition_tree(to_regclass(quote_ident(s.table_name)))) r
+    FROM (WITH RECURSIVE relation (relid) AS (
+              SELECT to_regclass(quote_ident(s.table_name))::oid
+              UNION
+              SELECT i.inhrelid FROM pg_inherits i JOIN relation ON i.inhparent = relation.relid
+          )
+          SELECT relid FROM relation) r
 ) t

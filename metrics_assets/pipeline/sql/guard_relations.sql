@@ -1,5 +1,7 @@
--- A table and all its partitions, as quoted names. Parameters: the quoted name, twice.
-SELECT relid::regclass::text FROM pg_partition_tree(to_regclass(%s)::oid::regclass)
-UNION
-SELECT to_regclass(%s)::text
-ORDER BY 1
+-- A table, all its partitions and all its children by inheritance, as quoted names. Parameter: the quoted name.
+WITH RECURSIVE relation (relid) AS (
+    SELECT to_regclass(%s)::oid
+    UNION
+    SELECT i.inhrelid FROM pg_inherits i JOIN relation r ON i.inhparent = r.relid
+)
+SELECT relid::regclass::text FROM relation ORDER BY 1
