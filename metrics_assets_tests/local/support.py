@@ -90,7 +90,7 @@ def is_alive(pid: int) -> bool:
     return state != "Z"
 
 
-def wait_until(condition: Callable[[], bool], what: str, seconds: float = 20.0) -> None:
+def wait_until(condition: Callable[[], bool], what: str, seconds: float = 60.0) -> None:
     """Return as soon as `condition` holds; fail after `seconds`."""
     deadline = time.monotonic() + seconds
     while not condition():

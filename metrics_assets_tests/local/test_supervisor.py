@@ -224,6 +224,7 @@ from metrics_assets import local
 def ask():
     return local.ensure(Path({str(home)!r}), need=frozenset({{"redis"}}), linger_seconds=0.1)
 mine = ask()
+asked, has_asked = os.pipe()
 idle = os.fork()
 if idle == 0:
     time.sleep(60)
@@ -231,9 +232,11 @@ if idle == 0:
 asking = os.fork()
 if asking == 0:
     assert ask() == mine
+    os.write(has_asked, b"!")
     sys.stdin.read()
     os._exit(0)
-time.sleep(0.5)
+os.close(has_asked)
+assert os.read(asked, 1) == b"!"
 print(idle, flush=True)
 os._exit(0)
 """
@@ -242,7 +245,7 @@ os._exit(0)
     assert parent.stdout is not None
     idle = int(parent.stdout.readline())
     try:
-        assert parent.wait(timeout=30) == 0
+        assert parent.wait(timeout=60) == 0
         supervisor = supervisor_pid(home)
         time.sleep(0.6)
         assert is_alive(supervisor), "the child that asked lost its servers"
@@ -269,7 +272,7 @@ def test_in_the_foreground_it_starts_everything_is_alone_and_ends_on_interrupt(h
         assert second.returncode == Refused.exit_code
         assert "metrics-assets local stop" in second.stderr
         first.send_signal(signal.SIGINT)
-        said = first.communicate(timeout=30)[1]
+        said = first.communicate(timeout=60)[1]
     assert first.returncode == 0
     assert "postgres 18" in said
     assert _pids(home) == {}

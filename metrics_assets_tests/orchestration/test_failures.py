@@ -26,7 +26,7 @@ def _connection_dies_once(stores: Stores) -> Iterator[None]:
     def kill() -> None:
         with stores.postgres.connection() as connection, locked(connection, Lock.SHARED_LAYER):
             held.set()
-            deadline = time.monotonic() + 30
+            deadline = time.monotonic() + 120
             while time.monotonic() < deadline:
                 waiting = rows(
                     connection,
@@ -40,7 +40,7 @@ def _connection_dies_once(stores: Stores) -> Iterator[None]:
     held = threading.Event()
     killer = threading.Thread(target=kill)
     killer.start()
-    held.wait(30)
+    assert held.wait(120)
     try:
         yield
     finally:

@@ -295,5 +295,5 @@ def test_installing_capture_beside_an_open_writer_holds_up_others_for_seconds_at
         opened.commit()
     installing.join(timeout=60)
     assert not installing.is_alive()
-    assert longest < 5.0
+    assert longest < 30.0
     tick_exact(filled, settings)

@@ -44,13 +44,13 @@ def historic(filled: Stores, settings: Settings) -> Stores:
 def _read_from_end_to_end(settings: Settings) -> dict[str, int]:
     """Sequential scans of the big tables so far; sessions report them when they end."""
     with open_stores(settings, run="statistics") as stores:
-        for _ in range(200):
-            sessions = (
-                "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() "
-                "AND backend_type = 'client backend' AND pid <> pg_backend_pid()"
-            )
-            if one(stores, sessions) == 0:
-                break
+        sessions = (
+            "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() "
+            "AND backend_type = 'client backend' AND pid <> pg_backend_pid()"
+        )
+        deadline = time.monotonic() + 60
+        while one(stores, sessions):
+            assert time.monotonic() < deadline, "a session has not ended"
             time.sleep(0.05)
         found = read(
             stores,

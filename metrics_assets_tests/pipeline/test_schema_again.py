@@ -45,15 +45,27 @@ def test_an_index_whose_build_was_cut_short_is_built_anew(stores: Stores) -> Non
 def test_an_index_takes_longer_to_build_than_a_statement_may(stores: Stores, settings: Settings) -> None:
     write(stores, f"DROP INDEX {_INDEX}")
     writer = _open_writer(stores)
-    done = threading.Timer(3.0, writer.rollback)
-    done.start()
+    building = (
+        "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND query LIKE 'CREATE INDEX%'"
+        " AND clock_timestamp() - query_start > interval '4 s'"
+    )
+
+    def give_way() -> None:
+        while not applied.is_set() and not one(stores, building):
+            applied.wait(0.1)
+        writer.rollback()
+
+    applied = threading.Event()
+    giving_way = threading.Thread(target=give_way)
+    giving_way.start()
     try:
-        with open_stores(settings.model_copy(update={"statement_timeout_seconds": 1.0})) as impatient:
+        with open_stores(settings.model_copy(update={"statement_timeout_seconds": 3.0})) as impatient:
             schema.apply(impatient)
             with impatient.postgres.connection() as connection:
-                assert rows(connection, "SHOW statement_timeout") == [("1s",)]
+                assert rows(connection, "SHOW statement_timeout") == [("3s",)]
     finally:
-        done.join()
+        applied.set()
+        giving_way.join()
         writer.close()
 
     assert one(stores, _VALID) is True

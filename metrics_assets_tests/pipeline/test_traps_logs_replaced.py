@@ -172,19 +172,17 @@ def test_a_log_that_is_written_all_the_time_does_not_keep_a_tick(filled: Stores,
 
     def arrive() -> None:
         with open_stores(settings, run="writer") as stores:
-            for number in range(10_000):
-                download(stores, ip=f"10.7.{number // 256}.{number % 256}")
+            for number in range(60_000):
+                download(stores, ip=f"10.{number // 65536}.{number // 256 % 256}.{number % 256}")
                 if done.is_set():
                     return
 
     writer = threading.Thread(target=arrive)
-    began = time.monotonic()
     writer.start()
     try:
         with filled.postgres.connection() as connection:
             count_log(filled, connection, LOGS[0])
-        assert time.monotonic() - began < 60
-        assert writer.is_alive()
+        assert writer.is_alive(), "the count went on until nothing arrived any more"
     finally:
         done.set()
         writer.join()

@@ -104,21 +104,28 @@ def test_changes_that_find_nothing_and_changes_that_are_unknown_are_named(stores
 def test_traffic_keeps_its_rate_and_reports_what_the_logs_hold(stores: Stores) -> None:
     load_sample(stores, scale=0.002, seed=1, end=_END)
     before = table_sizes(stores)
-    report = run_traffic(stores, rate=150, seconds=3.0, seed=1)
+    report = run_traffic(stores, rate=150, seconds=6.0, seed=1)
     grown = {name: size - before[name] for name, size in table_sizes(stores).items()}
     logged = {log: sum(report.rows.get(c.name, 0) for c in LOG_CHANGES if c.log == log) for log in (EVENTS, JOBS)}
     assert {log: grown[log] for log in logged} == logged
-    assert 20 < sum(report.rows.values()) < 1_000
+    assert 20 < sum(report.rows.values()) < 2_000
     assert report.rolled_back > 0
 
 
 def test_traffic_stops_cleanly_on_a_signal_and_gives_the_handlers_back(stores: Stores) -> None:
     handlers = [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)]
-    killer = threading.Timer(3.0, os.kill, (os.getpid(), signal.SIGTERM))
-    began = time.monotonic()
-    killer.start()
-    report = run_traffic(stores, rate=50, seconds=60, seed=1)
-    assert time.monotonic() - began < 40
+    before = table_sizes(stores)
+
+    def stop() -> None:
+        # not before the traffic listens: the signal would end the tests
+        while signal.getsignal(signal.SIGTERM) is handlers[1] or table_sizes(stores) == before:
+            time.sleep(0.05)
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    stopper = threading.Thread(target=stop, daemon=True)
+    stopper.start()
+    report = run_traffic(stores, rate=50, seconds=10_000, seed=1)
+    stopper.join()
     assert report.changes > 0
     assert [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)] == handlers
     assert value(stores, "SELECT count(*) FROM pg_stat_activity WHERE state LIKE 'idle in transaction%'") == 0

@@ -21,13 +21,13 @@ def _postgres(dsn: str, *, statement_timeout_seconds: float = 60.0) -> Postgres:
 
 
 def _why_not(dsn: str) -> str:
-    """What is said of a server that cannot be used, at once."""
+    """What is said of a server that cannot be used, before the pool would have given up."""
     postgres = _postgres(dsn)
     started = time.monotonic()
     with pytest.raises(StoreUnreachable) as failure, postgres.connection():
         pass
     postgres.close()
-    assert time.monotonic() - started < 10
+    assert time.monotonic() - started < 30
     assert "\n" not in str(failure.value)
     return str(failure.value)
 

@@ -7,7 +7,6 @@ import os
 import stat
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -15,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from metrics_assets_tests.local.clickhouse_front.process import Front
+from metrics_assets_tests.local.clickhouse_front.test_concurrency import wait_until
 
 
 @pytest.fixture
@@ -43,7 +43,7 @@ def test_everything_in_the_folder_is_the_owners_alone(front: Front) -> None:
 
 def test_a_second_front_on_the_same_folder_is_refused_and_says_who_holds_it(front: Front) -> None:
     second = front.spawn()
-    _, errors = second.communicate(timeout=30)
+    _, errors = second.communicate(timeout=60)
     assert second.returncode == 4
     assert f"process {front.process.pid}" in errors
     assert front.client().ping()
@@ -52,7 +52,7 @@ def test_a_second_front_on_the_same_folder_is_refused_and_says_who_holds_it(fron
 
 def test_without_a_password_the_front_does_not_start(tmp_path: Path) -> None:
     process = Front(tmp_path / "data").spawn(password=None)
-    _, errors = process.communicate(timeout=30)
+    _, errors = process.communicate(timeout=60)
     assert process.returncode == 2
     assert "METRICS_CLICKHOUSE_FRONT_PASSWORD" in errors
 
@@ -79,12 +79,12 @@ def test_data_and_definitions_survive_kill_9(own_front: Front) -> None:
 def test_a_front_that_is_asked_to_stop_finishes_what_runs(own_front: Front) -> None:
     client = own_front.client(autogenerate_session_id=False)
     client.command("CREATE TABLE t (a UInt32) ENGINE = MergeTree ORDER BY a")
-    slow = "INSERT INTO t SELECT number + sleepEachRow(0.3) FROM numbers(5) SETTINGS max_block_size = 1"
+    slow = "INSERT INTO t SELECT number + sleepEachRow(0.6) FROM numbers(5) SETTINGS max_block_size = 1"
     with ThreadPoolExecutor(1) as thread:
         insert = thread.submit(client.command, slow)
-        time.sleep(0.5)
+        wait_until(own_front.client(), "sleepEachRow(0.6)", 1)
         assert own_front.stop() == 0
-        assert insert.result(10).written_rows == 5
+        assert insert.result(60).written_rows == 5
     assert not own_front.ready_file.exists()
     own_front.start()
     assert own_front.client().command("SELECT count() FROM t") == 5

@@ -149,8 +149,11 @@ def test_a_session_serves_one_request_at_a_time(front: Front) -> None:
 
 def test_a_session_ends_when_it_was_not_used_for_its_time(front: Front) -> None:
     client = front.client(session_id=str(uuid.uuid4()), settings={"session_timeout": 1})
+    began = time.monotonic()
     client.command("SET max_threads = 7")
-    assert client.command(MAX_THREADS) == 7
+    shown = client.command(MAX_THREADS)
+    # where the machine stood still for the session's time, it may have ended already
+    assert shown == 7 or time.monotonic() - began >= 1
     time.sleep(1.2)
     assert client.command(MAX_THREADS) != 7
 
