@@ -61,7 +61,9 @@ def forward(stores: Stores, connection: Connection) -> Forwarded:
         while batches:
             sent += _send(stores, connection, batches)
             batches = _next_batches(connection)
-        send_days(stores, connection)
+        days = send_days(stores, connection)
+        if sent.batches or days:
+            restored.note_held(stores, connection)
     return sent
 
 

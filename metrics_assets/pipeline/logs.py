@@ -18,7 +18,6 @@ from dataclasses import dataclass, replace
 from psycopg import sql
 
 from metrics_assets.catalog import LOG_CONTRIBUTIONS, LOGS, Log, LogContribution
-from metrics_assets.pipeline import restored
 from metrics_assets.pipeline.crash import point
 from metrics_assets.pipeline.drain import move_sums, run_statements
 from metrics_assets.pipeline.forward import send_days
@@ -99,11 +98,6 @@ def count_log(stores: Stores, connection: Connection, log: Log, deadline: float 
     with locked(connection, log_lock(log)):
         seen, before = look(stores, log), read_cursor(connection, log)
         start = arrived(seen, before)
-        if start:
-            # before the cursor is read for good: a Postgres that was restored has everything counted anew
-            restored.look(stores, connection)
-            before = read_cursor(connection, log)
-            start = arrived(seen, before)
         cursor = dict(before)
         if unsure := _unsure_days(stores, connection, log, look_closer=bool(start)):
             moved += _count_again(stores, connection, log, unsure)

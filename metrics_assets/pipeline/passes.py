@@ -15,7 +15,7 @@ from typing import Any
 
 from metrics_assets.catalog import DAILY_ASSET, EVENTS_ASSET, LOGS, SETS, MetricSet, metric_set
 from metrics_assets.errors import StoreUnreachable
-from metrics_assets.pipeline import guard, ledger, state
+from metrics_assets.pipeline import guard, ledger, restored, state
 from metrics_assets.pipeline.drain import Drained, Stopwatch, drain_chunk
 from metrics_assets.pipeline.forward import Forwarded, forward
 from metrics_assets.pipeline.logs import LogReport, count_log
@@ -179,6 +179,8 @@ class RollUp(Pass):
             return
         looked_at = scalar(connection, "SELECT clock_timestamp()")
         with self._may_be_away(CLICKHOUSE):
+            # a log's totals move by the days that ClickHouse holds: it must hold them all
+            restored.look(self._stores, connection)
             for log in LOGS:
                 with self._watch.time(log.table):
                     self._counted.append(count_log(self._stores, connection, log, self._deadline))
@@ -194,6 +196,8 @@ class RollUp(Pass):
         sent = Forwarded()
         with self._may_be_away(CLICKHOUSE), self._watch.time("forward"):
             sent = forward(self._stores, connection)
+            if any(report.entities_moved for report in self._counted):
+                restored.note_held(self._stores, connection)
         self._detail |= {f"{report.log} rows": report.rows_arrived for report in self._counted}
         self._detail |= {f"{r.log} suspect": ", ".join(r.suspect) for r in self._counted if r.suspect}
         arrived = sum(report.rows_arrived for report in self._counted)

@@ -1,14 +1,17 @@
-"""A Postgres that was restored to an earlier moment, or failed over to a copy that lagged.
+"""A Postgres or a ClickHouse that was restored to an earlier moment, or failed over to a copy that lagged.
 
-Its sequence of versions is behind then: ClickHouse and Redis hold numbers that Postgres has not given yet, and would
-ignore what it writes under lower ones. So the sequence is moved above everything that was seen, and every source is
-marked for a recount, by which the next tick writes all contributions, totals and hashes anew; the logs are counted
-anew as well. Here: noticing it in ClickHouse, and what follows. Not here: noticing it in Redis; that is publish.py.
+The sequence of versions of such a Postgres is behind: ClickHouse and Redis hold numbers that Postgres has not given
+yet, and would ignore what it writes under lower ones. So the sequence is moved above everything that was seen. Such a
+ClickHouse lacks the newest version that it has acknowledged: merges never drop that one. Either way every source is
+marked for a recount, by which the next tick writes all contributions, totals and hashes anew, and the logs are counted
+anew. Here: noticing it in ClickHouse, and what follows. Not here: noticing it in Redis; that is publish.py.
 """
 
 from __future__ import annotations
 
 import logging
+
+from psycopg.types.json import Jsonb
 
 from metrics_assets.catalog import SETS, SOURCES
 from metrics_assets.pipeline.refresh import mark_ids
@@ -19,6 +22,8 @@ _PACKAGE = "metrics_assets.pipeline"
 # Writers that the restore cut off may have used numbers a little above those that were seen.
 _MARGIN = 1_000_000
 _STATE = "restored after version"
+_HELD = "clickhouse holds versions"
+_TABLES = ("entityMetricEvents", "entityMetricDaily", "entityMetricTotals")
 
 logger = logging.getLogger("metrics_assets.pipeline")
 
@@ -29,7 +34,7 @@ def last_number(connection: Connection) -> int:
 
 
 def look(stores: Stores, connection: Connection) -> None:
-    """Notice that ClickHouse holds versions that Postgres has not given, and see to it that they are overwritten.
+    """Notice that ClickHouse holds versions that Postgres has not given, or lacks what it had: all is written anew.
 
     Raises:
         StoreUnreachable: ClickHouse does not answer.
@@ -40,9 +45,65 @@ def look(stores: Stores, connection: Connection) -> None:
     # others take numbers and write them meanwhile: what ClickHouse shows must be above what was given by now
     if newest and int(newest) > last_number(connection):
         start_anew(connection, int(newest), "ClickHouse")
+    elif lacking := _lacking(stores, connection):
+        _fill_anew(connection, lacking)
     after = scalar(connection, "SELECT value FROM metrics.schema_state WHERE name = %s", _STATE)
     if after is not None:
         _mark_what_only_clickhouse_knows(stores, connection, int(after))
+
+
+def note_held(stores: Stores, connection: Connection) -> None:
+    """Remember the newest version that each of our tables holds: one that lacks it later has lost what was written."""
+    remembered = _remembered(connection)
+    held = _held(stores, remembered)
+    if any(held[table] > remembered[table] for table in _TABLES):
+        connection.execute(
+            "INSERT INTO metrics.schema_state (name, value) VALUES (%s, %s::jsonb)"
+            " ON CONFLICT (name) DO UPDATE SET value = excluded.value, applied_at = now()",
+            (_HELD, Jsonb({table: max(held[table], remembered[table]) for table in _TABLES})),
+        )
+
+
+def _lacking(stores: Stores, connection: Connection) -> list[str]:
+    """Our tables that do not hold the newest version that they held."""
+    remembered = _remembered(connection)
+    held = _held(stores, remembered)
+    return [table for table in _TABLES if held[table] < remembered[table]]
+
+
+def _remembered(connection: Connection) -> dict[str, int]:
+    found = scalar(connection, "SELECT value::jsonb FROM metrics.schema_state WHERE name = %s", _HELD) or {}
+    return {table: int(found.get(table, 0)) for table in _TABLES}
+
+
+def _held(stores: Stores, since: dict[str, int]) -> dict[str, int]:
+    return {
+        str(table): int(version)
+        for table, version in stores.clickhouse.rows(sqlfile.read(_PACKAGE, "sql/rebuild/held_versions.sql"), since)
+    }
+
+
+def _fill_anew(connection: Connection, lacking: list[str]) -> None:
+    """Have everything counted, written and announced anew by the next tick, under versions that go on as they are."""
+    with connection.transaction():
+        connection.execute("DELETE FROM metrics.schema_state WHERE name = %s", (_HELD,))
+        _mark_everything(connection, f"ClickHouse lost data: {', '.join(lacking)}")
+    logger.warning(
+        "ClickHouse acknowledged rows that %s no longer holds: it was restored to an earlier moment, or emptied. "
+        "The next tick counts and writes everything anew.",
+        ", ".join(lacking),
+    )
+
+
+def _mark_everything(connection: Connection, reason: str) -> None:
+    connection.execute("DELETE FROM metrics.log_cursor")
+    connection.execute("UPDATE metrics.log_count SET begun_first = '1900-01-01', begun_last = '2299-12-31'")
+    connection.execute(
+        "INSERT INTO metrics.capture_marker (source, reason)"
+        " SELECT source, %s FROM unnest(%s::text[]) source"
+        " WHERE source NOT IN (SELECT source FROM metrics.capture_marker WHERE counted_at IS NULL)",
+        (reason, [source.table for source in SOURCES]),
+    )
 
 
 def start_anew(connection: Connection, seen: int, where: str) -> None:
@@ -54,13 +115,8 @@ def start_anew(connection: Connection, seen: int, where: str) -> None:
             (_STATE, str(given)),
         )
         connection.execute("SELECT setval('metrics.version', %s)", (max(given, seen) + _MARGIN,))
-        connection.execute("DELETE FROM metrics.log_cursor")
-        connection.execute("UPDATE metrics.log_count SET begun_first = '1900-01-01', begun_last = '2299-12-31'")
-        connection.execute(
-            "INSERT INTO metrics.capture_marker (source, reason)"
-            " SELECT source, %s FROM unnest(%s::text[]) source"
-            " WHERE source NOT IN (SELECT source FROM metrics.capture_marker WHERE counted_at IS NULL)",
-            (f"Postgres was restored: {where} has version {seen}, {given} is the last one given", _tables()),
+        _mark_everything(
+            connection, f"Postgres was restored: {where} has version {seen}, {given} is the last one given"
         )
     logger.warning(
         "Postgres has given version %d and %s holds version %d: Postgres was restored to an earlier moment. "
@@ -82,7 +138,3 @@ def _mark_what_only_clickhouse_knows(stores: Stores, connection: Connection, aft
         for entity in {output.entity for chosen in SETS for output in chosen.outputs}:
             mark_ids(connection, entity, [int(number) for name, number in known if name == entity])
         connection.execute("DELETE FROM metrics.schema_state WHERE name = %s", (_STATE,))
-
-
-def _tables() -> list[str]:
-    return [source.table for source in SOURCES]

@@ -45,6 +45,7 @@ def empty(stores: Stores) -> None:
             "UPDATE metrics.set_state SET state = 'live', paused_at = NULL, pause_reason = NULL, "
             "inexact_reason = NULL, complete_through = NULL",
         )
+        _run(connection, "DELETE FROM metrics.schema_state WHERE name = 'clickhouse holds versions'")
     for table in _CLICKHOUSE:
         stores.clickhouse.command(f"TRUNCATE TABLE {table}")
     stores.redis.flushdb()

@@ -63,7 +63,7 @@ def empty(stores: Stores) -> None:
     write(
         stores,
         f"TRUNCATE {', '.join(_OURS)}",
-        "DELETE FROM metrics.schema_state WHERE name = 'redis published'",
+        "DELETE FROM metrics.schema_state WHERE name IN ('redis published', 'clickhouse holds versions')",
         "UPDATE metrics.set_state SET state = 'live', paused_at = NULL, pause_reason = NULL, complete_through = NULL",
     )
     for table in CLICKHOUSE_TABLES:
