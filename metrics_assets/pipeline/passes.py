@@ -234,15 +234,17 @@ class Refresh(Pass):
             self._kept_out = ("paused", reason)
             return
         self._newest = ledger.newest_event_at(connection)
-        self._left = self._before
+        self._left, size = self._before, self._settings.set_chunk_keys
         while self._left > 0:
             with self._watch.time("outputs"):
-                chunk = refresh_chunk(connection, self._target, chunk_keys=self._settings.set_chunk_keys)
+                chunk = refresh_chunk(connection, self._target, chunk_keys=size)
+            size = chunk.chunk_keys
             self._keys += chunk.keys_taken
             self._written += chunk.rows_written
             self._version = chunk.version
             self._held += chunk.held_back
-            self._left -= self._settings.set_chunk_keys
+            # nothing there any more: another tick took the rest
+            self._left -= chunk.dirty_rows or self._left
             if time.perf_counter() > self._deadline:
                 break
         if complete and not self._held and self._left <= 0:

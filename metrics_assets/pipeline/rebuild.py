@@ -211,10 +211,11 @@ def _rebuild_outputs(
             if state.pause_reason(connection, name) is not None or state.is_loading(connection, name):
                 continue
             # keys that are held back, or wait for a recount, are dirty again at once: those are the next tick's
-            left = dirty_keys(connection, metric_set(name))
+            left, size = dirty_keys(connection, metric_set(name)), settings.set_chunk_keys
             while left > 0:
-                chunk = refresh_chunk(connection, metric_set(name), chunk_keys=settings.set_chunk_keys)
-                left -= settings.set_chunk_keys
+                chunk = refresh_chunk(connection, metric_set(name), chunk_keys=size)
+                size = chunk.chunk_keys
+                left -= chunk.dirty_rows or left
                 if name == asset:
                     changed += chunk.rows_written
                     held += chunk.held_back

@@ -17,16 +17,25 @@ from metrics_assets.pipeline.crash import point
 from metrics_assets.pipeline.drain import run_statements
 from metrics_assets.pipeline.places import listed, pair_column, raw
 from metrics_assets.pipeline.reports import RuleFailure
-from metrics_assets.stores.postgres import Connection, Lock, locked, numbered_snapshot, retry_conflict, rows, scalar
+from metrics_assets.stores.postgres import Connection, Lock, attempts, locked, numbered_snapshot, rows, scalar
 
 _PACKAGE = "metrics_assets.pipeline"
+# So few keys are written in an instant: for that long, other writers of an output may be kept waiting.
+_FEW_KEYS = 1_000
 
 
 @dataclass(frozen=True)
 class Refreshed:
-    """One chunk of a set: keys taken, rows written, keys that a rule kept back."""
+    """One chunk of a set: keys taken, rows written, keys that a rule kept back.
+
+    Attributes:
+        dirty_rows: dirty keys taken, repeats included.
+        chunk_keys: the size of chunk that others who write the outputs let pass.
+    """
 
     version: int
+    dirty_rows: int
+    chunk_keys: int
     keys_taken: int
     rows_written: int
     held_back: tuple[RuleFailure, ...]
@@ -37,11 +46,20 @@ def set_lock(metric_set: MetricSet) -> int:
     return Lock.SET + SETS.index(metric_set)
 
 
-@retry_conflict
 def refresh_chunk(connection: Connection, metric_set: MetricSet, *, chunk_keys: int) -> Refreshed:
-    """Write the outputs of up to `chunk_keys` dirty keys. A serialization failure or a deadlock is tried again."""
-    with locked(connection, set_lock(metric_set)), numbered_snapshot(connection) as version:
-        refreshed = _refresh(connection, metric_set, version, chunk_keys)
+    """Write the outputs of up to `chunk_keys` dirty keys.
+
+    The application may write columns of its own in the same rows. Where it has done so since the snapshot, the chunk is
+    tried again smaller, and as a small one while the outputs are locked.
+    """
+    outputs = [output.table for output in metric_set.outputs]
+    for attempt in attempts(8):
+        with attempt, locked(connection, set_lock(metric_set)):
+            conflicts = attempt.retry_state.attempt_number - 1
+            size = max(chunk_keys // 10**conflicts, min(chunk_keys, _FEW_KEYS))
+            holding = outputs if conflicts and size <= _FEW_KEYS else ()
+            with numbered_snapshot(connection, holding=holding) as version:
+                refreshed = _refresh(connection, metric_set, version, size)
     point("set: committed")
     return refreshed
 
@@ -95,7 +113,7 @@ def _refresh(connection: Connection, metric_set: MetricSet, version: int, chunk_
         (version, version),
     )
     point("set: before commit")
-    return Refreshed(version, taken, written, tuple(held))
+    return Refreshed(version, min(waiting, chunk_keys), chunk_keys, taken, written, tuple(held))
 
 
 def _held_back(

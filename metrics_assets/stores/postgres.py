@@ -6,14 +6,14 @@ Not here: what is read and written; that is SQL beside the code that runs it.
 from __future__ import annotations
 
 import enum
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
 import psycopg
 from psycopg import sql
 from psycopg_pool import ConnectionPool, PoolTimeout
-from tenacity import retry, retry_if_exception, stop_after_attempt, wait_exponential_jitter
+from tenacity import Retrying, retry, retry_if_exception, stop_after_attempt, wait_exponential_jitter
 
 from metrics_assets.errors import ConfigurationError, StoreUnreachable
 
@@ -184,15 +184,29 @@ def try_locked(connection: Connection, lock: int) -> Iterator[bool]:
 
 
 @contextmanager
-def numbered_snapshot(connection: Connection) -> Iterator[int]:
+def numbered_snapshot(connection: Connection, *, holding: Sequence[str] = ()) -> Iterator[int]:
     """A REPEATABLE READ transaction and the number of its snapshot; commits at the end.
 
     Of two snapshots, the one with the higher number sees everything that the other sees: number and snapshot
     are taken together under a lock that is free again before the first real statement.
+
+    Args:
+        holding: tables that nobody else writes from before the snapshot until the end.
+
+    Raises:
+        psycopg.errors.LockNotAvailable: somebody has written one of these tables, and does not commit.
     """
     with locked(connection, Lock.VERSION):
         connection.execute("BEGIN ISOLATION LEVEL REPEATABLE READ")
-        row = connection.execute("SELECT nextval('metrics.version')").fetchone()
+        try:
+            if holding:
+                _hold(connection, holding)
+            row = connection.execute("SELECT nextval('metrics.version')").fetchone()
+        except BaseException:
+            # the lock cannot be given back inside a failed transaction
+            if not connection.closed:
+                connection.execute("ROLLBACK")
+            raise
     assert row is not None
     try:
         yield int(row[0])
@@ -201,6 +215,16 @@ def numbered_snapshot(connection: Connection) -> Iterator[int]:
             connection.execute("ROLLBACK")
         raise
     connection.execute("COMMIT")
+
+
+def _hold(connection: Connection, tables: Sequence[str]) -> None:
+    """Lock the tables. None of these statements takes the transaction's snapshot."""
+    # other writers queue behind the one that waits for a lock
+    connection.execute("SET LOCAL lock_timeout = '200ms'")
+    connection.execute(
+        sql.SQL("LOCK TABLE {} IN SHARE ROW EXCLUSIVE MODE").format(sql.SQL(", ").join(map(sql.Identifier, tables)))
+    )
+    connection.execute("SET LOCAL lock_timeout = 0")
 
 
 def rows(connection: Connection, statement: Statement, *values: object) -> list[tuple[Any, ...]]:
@@ -216,12 +240,20 @@ def scalar(connection: Connection, statement: Statement, *values: object) -> Any
 
 def is_conflict(error: BaseException) -> bool:
     """Whether another transaction was quicker: the same work on the same connection can succeed at once."""
-    return isinstance(error, psycopg.Error) and error.sqlstate in {"40001", "40P01"}
+    return isinstance(error, psycopg.Error) and error.sqlstate in {"40001", "40P01", "55P03"}
 
 
+_WAIT_AFTER_CONFLICT = wait_exponential_jitter(multiplier=0.1, max=5.0)
 retry_conflict = retry(
     retry=retry_if_exception(is_conflict),
     stop=stop_after_attempt(5),
-    wait=wait_exponential_jitter(multiplier=0.1, max=5.0),
+    wait=_WAIT_AFTER_CONFLICT,
     reraise=True,
 )
+
+
+def attempts(number: int) -> Retrying:
+    """As many attempts of a `with` block, while others' transactions are quicker; the last one raises."""
+    return Retrying(
+        retry=retry_if_exception(is_conflict), stop=stop_after_attempt(number), wait=_WAIT_AFTER_CONFLICT, reraise=True
+    )

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+from typing import Any
+
+import psycopg
 import pytest
 
+from metrics_assets.pipeline import rules
 from metrics_assets.pipeline.tick import tick
 from metrics_assets.settings import Settings
-from metrics_assets.stores import Stores
+from metrics_assets.stores import Stores, open_stores
 from metrics_assets_tests.pipeline.application import download, one, review, tick_exact, version_counter, write
 from metrics_assets_tests.pipeline.hand_count import tick_exact_by_hand
 
@@ -42,3 +47,33 @@ def test_a_clickhouse_that_fell_back_to_older_data_spoils_no_number_and_is_fille
     tick_exact_by_hand(filled, settings)
     tick_exact(filled, settings)
     assert one(filled, "SELECT count(*) FROM metrics.capture_marker") == 0
+
+
+def test_an_application_that_writes_its_own_columns_of_the_outputs_all_the_time_does_not_stop_a_set(
+    filled: Stores, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write(filled, 'ALTER TABLE "ModelMetric" ADD COLUMN rating integer NOT NULL DEFAULT 0', review(1000))
+    recount = rules.broken
+
+    def recount_while_the_application_writes(*arguments: Any) -> tuple[rules.Wrong, ...]:
+        with psycopg.connect(settings.postgres_dsn or "", options="-c lock_timeout=100ms") as application:
+            with suppress(psycopg.errors.LockNotAvailable):
+                application.execute('UPDATE "ModelMetric" SET rating = rating + 1')
+            application.commit()
+        return recount(*arguments)
+
+    monkeypatch.setattr(rules, "broken", recount_while_the_application_writes)
+    tick_exact_by_hand(filled, settings)
+    assert one(filled, 'SELECT min(rating) FROM "ModelMetric"') > 0
+
+
+def test_an_application_that_keeps_a_row_of_an_output_for_itself_delays_the_set_and_no_number(
+    filled: Stores, settings: Settings
+) -> None:
+    hurried = settings.model_copy(update={"statement_timeout_seconds": 2.0})
+    write(filled, review(1000))
+    with psycopg.connect(settings.postgres_dsn or "") as application, open_stores(hurried) as later:
+        application.execute('SELECT FROM "ModelMetric" FOR UPDATE')
+        with pytest.raises(psycopg.errors.QueryCanceled):
+            tick(later, hurried)
+    tick_exact_by_hand(filled, settings)
