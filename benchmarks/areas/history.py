@@ -10,6 +10,7 @@ from benchmarks.data import dataset, differences
 from benchmarks.measure import Row, Samples, at_most, repeat
 from benchmarks.options import OTHER_SHARE, Options
 from benchmarks.progress import say
+from benchmarks.ticks import timed_tick
 from metrics_assets.pipeline import tick
 
 AREA = "history"
@@ -31,17 +32,17 @@ def run(options: Options) -> list[Row]:
             for which in turn:
                 data, took = several[which], samples[which] if number >= 0 else Samples()
                 changed = writers[which].write()
-                with took.timed():
-                    report = tick.tick(data.stores, data.settings, ["base_model_metrics"])
-                assert report.ok, report
-                took.count(changed.rows, report.reports[-1].rows_written + report.reports[-2].rows_written)
+                seconds = timed_tick(data, ["base_model_metrics"], changed.rows, took, Samples())
                 tick.tick(data.stores, data.settings)
-                say(f"{AREA} {number + 1} of {options.runs}: {data.volume.reviews:,} reviews {took.seconds[-1]:.2f} s")
+                say(f"{AREA} {number + 1} of {options.runs}: {data.volume.reviews:,} reviews {seconds:.2f} s")
 
         repeat(options.runs, once)
         wrong = [differences(data) for data in several]
     rows = [
-        replace(took.row(AREA, f"base models tick with {volume.reviews:,} reviews of history"), differences=found)
+        replace(
+            took.row(AREA, f"base models tick, {volume.reviews:,} reviews of history"),
+            differences=found,
+        )
         for took, volume, found in zip(samples, volumes, wrong, strict=True)
     ]
     times = volumes[-1].reviews / volumes[0].reviews

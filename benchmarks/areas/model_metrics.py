@@ -9,6 +9,7 @@ from benchmarks.data import Dataset, dataset, differences
 from benchmarks.measure import Row, Samples, at_most, repeat, verified
 from benchmarks.options import Options
 from benchmarks.progress import say
+from benchmarks.ticks import timed_tick
 from metrics_assets.catalog import metric_set
 from metrics_assets.pipeline import tick
 
@@ -26,7 +27,7 @@ ANALYZE bench_floor."ModelMetric", bench_floor."ModelVersionMetric";
 
 def run(options: Options) -> list[Row]:
     """The tick, and then the floor for the rows that it has written."""
-    ours, floor = Samples(), Samples()
+    committed, ours, floor = Samples(), Samples(), Samples()
     with dataset(options.seed, options.volume) as data:
         writer = Writer(data, options.change)
         tick.tick(data.stores, data.settings)
@@ -35,11 +36,8 @@ def run(options: Options) -> list[Row]:
         def once(number: int) -> None:
             since = _now(data)
             changed = writer.write()
-            took, bare = (ours, floor) if number >= 0 else (Samples(), Samples())
-            with took.timed():
-                report = tick.tick(data.stores, data.settings, ["model_metrics"])
-            assert report.ok, report
-            took.count(changed.rows, report.reports[-1].rows_written)
+            first, took, bare = (committed, ours, floor) if number >= 0 else (Samples() for _ in range(3))
+            timed_tick(data, ["model_metrics"], changed.rows, first, took)
             written = {output.table: _written(data, output.table, since) for output in _OUTPUTS}
             with bare.timed():
                 for table, keys in written.items():
@@ -53,7 +51,13 @@ def run(options: Options) -> list[Row]:
         wrong = differences(data, options.verify)
     rows = [
         floor.row(AREA, "floor: COPY of the changed keys and the bare upsert of the changed rows"),
-        ours.row(AREA, "model_metrics tick", target=4, bound=at_most(ours.median / floor.median, 3)),
+        committed.row(AREA, "model_metrics tick, from captured change to committed rows"),
+        ours.row(
+            AREA,
+            "the same until ClickHouse and Redis have it",
+            target=4,
+            bound=at_most(ours.median / floor.median, 3),
+        ),
     ]
     return verified(rows, wrong)
 

@@ -1,0 +1,28 @@
+"""One tick, timed twice: until its rows are committed in Postgres, and until ClickHouse and Redis have been told."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from benchmarks.data import Dataset
+from benchmarks.measure import Samples
+from metrics_assets.pipeline import tick
+
+
+def timed_tick(data: Dataset, sets: Sequence[str], rows_in: int, committed: Samples, told: Samples) -> float:
+    """Tick once; adds a sample with its rows to both and returns the seconds until the rows were committed.
+
+    Args:
+        rows_in: rows of the application's change that the tick sees.
+    """
+    passes = tick.passes(data.stores, data.settings, sets)
+    with told.timed():
+        with committed.timed():
+            for each in passes:
+                each.count()
+        reports = [each.tell() for each in passes]
+    assert {report.outcome for report in reports} == {"done"}, reports
+    rows_out = sum(report.rows_written for report in reports[2:])
+    for samples in (committed, told):
+        samples.count(rows_in, rows_out)
+    return committed.seconds[-1]
