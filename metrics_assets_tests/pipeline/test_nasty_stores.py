@@ -67,6 +67,7 @@ def test_an_application_that_writes_its_own_columns_of_the_outputs_all_the_time_
     assert one(filled, 'SELECT min(rating) FROM "ModelMetric"') > 0
 
 
+@pytest.mark.slow
 def test_an_application_that_keeps_a_row_of_an_output_for_itself_delays_the_set_and_no_number(
     filled: Stores, settings: Settings
 ) -> None:
