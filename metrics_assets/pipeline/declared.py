@@ -10,10 +10,11 @@ from collections.abc import Iterator
 
 from metrics_assets.catalog import CONTRIBUTIONS, LOG_CONTRIBUTIONS, LOGS, SETS, SOURCES, Log, MetricSet, Source
 from metrics_assets.errors import ConfigurationError
+from metrics_assets.pipeline.places import routes
 from metrics_assets.stores.postgres import Connection, rows, scalar
 
 # Raised when programs before it must not tick, or apply their schema to, a database that a later one has changed.
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 _VERSION = "schema version"
 
 
@@ -34,12 +35,18 @@ def writes(metric_set: MetricSet) -> tuple[str, str]:
     return f"set {metric_set.name}", _hash(metric_set.outputs)
 
 
+def sums() -> tuple[str, str]:
+    """Name and hash of what parents sum of their versions."""
+    return "sums of versions", _hash(sorted((r.metric, r.target) for r in set(routes()) if r.target != "own"))
+
+
 def everything() -> Iterator[tuple[str, str]]:
     """All declarations of the catalog."""
     yield from map(captures, SOURCES)
     yield from map(counts, SOURCES)
     yield from map(counts, LOGS)
     yield from map(writes, SETS)
+    yield sums()
 
 
 def known(connection: Connection) -> dict[str, str]:

@@ -18,13 +18,20 @@ from psycopg import sql
 from metrics_assets.catalog import CONTRIBUTIONS, SETS, SOURCES, Contribution, Source
 from metrics_assets.catalog.sources import IMAGE, MODEL, MODEL_VERSION, POST, RESOURCE_REVIEW
 from metrics_assets.pipeline.crash import point
-from metrics_assets.pipeline.places import contribution_places, pair_places, set_places, source_places
+from metrics_assets.pipeline.places import contribution_places, pair_places, raw, set_places, source_places
 from metrics_assets.stores import sqlfile
 from metrics_assets.stores.postgres import Connection, Lock, locked, numbered_snapshot, retry_conflict, rows, scalar
 
 _PACKAGE = "metrics_assets.pipeline"
 # Tables that group are taken whole in every chunk, so that the snapshot's groups are the state's groups.
 GROUPING = frozenset({MODEL, MODEL_VERSION, POST})
+# The models and pairs of versions that a drain saw come, go, move or be renamed; as `pair_scope` has those of a scope.
+_CHANGED_MODELS = 'SELECT "modelId" FROM image_model_version WHERE "modelId" IS NOT NULL'
+_CHANGED_PARENTS: Mapping[str, sql.Composable] = {
+    "versions_in_scope": raw(f'v."modelId" IN ({_CHANGED_MODELS})'),
+    "sums_in_scope": raw(f"s.model_id IN ({_CHANGED_MODELS})"),
+    "pairs_in_scope": raw("(p.model_id, p.base_model) IN (SELECT model_id, base_model FROM marked_pair)"),
+}
 
 
 @dataclass(frozen=True)
@@ -141,10 +148,11 @@ def _drain(connection: Connection, version: int, chunk_rows: int, recount: Scope
             run_statements(connection, "drain/recount_pairs.sql")
     with watch.time("sums"):
         move_sums(connection)
-        # a version that came, went, moved or was renamed took its totals along
-        _sum_pairs(connection, sql.SQL("(p.model_id, p.base_model) IN (SELECT model_id, base_model FROM marked_pair)"))
+        if scalar(connection, "SELECT EXISTS (SELECT FROM image_model_version)"):
+            # a version that came, went, moved or was renamed took its totals along
+            _sum_anew(connection, _CHANGED_PARENTS)
         if scope:
-            _sum_pairs(connection, pair_scope(scope)["pairs_in_scope"])
+            _sum_anew(connection, pair_scope(scope))
     with watch.time("seal"):
         run_statements(connection, "drain/seal.sql", version=sql.Literal(version))
         places = set_places()
@@ -169,17 +177,19 @@ def _drain(connection: Connection, version: int, chunk_rows: int, recount: Scope
 def move_sums(connection: Connection) -> None:
     """Parents that keep sums of their versions' totals move by the temporary table `moved`; makes `moved_version`."""
     run_statements(connection, "drain/place_moved.sql", **set_places())
+    run_statements(connection, "drain/add_to_models.sql")
     run_statements(connection, "drain/add_to_pairs.sql", **pair_places())
 
 
-def sum_all_pairs(connection: Connection) -> None:
-    """Sum every pair anew from its versions' totals; nobody else moves totals meanwhile."""
+def sum_all_anew(connection: Connection) -> None:
+    """Sum every model and pair anew from the versions' totals; nobody else moves totals meanwhile."""
     with locked(connection, Lock.SHARED_LAYER), connection.transaction():
-        _sum_pairs(connection, sql.SQL("TRUE"))
+        _sum_anew(connection, pair_scope(Scope()))
 
 
-def _sum_pairs(connection: Connection, pairs: sql.Composable) -> None:
-    run_statements(connection, "drain/sum_pairs.sql", **pair_places(), pairs=pairs)
+def _sum_anew(connection: Connection, parents: Mapping[str, sql.Composable]) -> None:
+    run_statements(connection, "drain/sum_models.sql", **set_places(), **parents)
+    run_statements(connection, "drain/sum_pairs.sql", **pair_places(), **parents)
 
 
 def run_statements(connection: Connection, name: str, **places: sql.Composable) -> None:
@@ -380,8 +390,9 @@ def in_scope(scope: Scope, alias: str, column: str) -> sql.Composable:
 
 
 def pair_scope(scope: Scope) -> dict[str, sql.Composable]:
-    """Conditions: the version, or the pair, is of a model of the scope."""
+    """Conditions: the version, the pair, or the sum, is of a model of the scope."""
     return {
         "versions_in_scope": entity_in_scope(scope, "Model", 'v."modelId"'),
         "pairs_in_scope": entity_in_scope(scope, "Model", "p.model_id"),
+        "sums_in_scope": entity_in_scope(scope, "Model", "s.model_id"),
     }

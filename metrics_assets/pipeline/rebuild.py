@@ -390,7 +390,8 @@ def repair(connection: Connection, scope: Scope, settings: Settings) -> int:
             in_scope=in_scope(scope, "t", "entity_id"),
         )
         run_statements(connection, "recount/drifted_pairs.sql", **pair_scope(scope))
-        run_statements(connection, "recount/drifted_sums.sql", **pair_scope(scope), **pair_places())
+        run_statements(connection, "recount/drifted_pair_sums.sql", **pair_scope(scope), **pair_places())
+        run_statements(connection, "recount/drifted_model_sums.sql", **pair_scope(scope), **set_places())
         drifted: dict[str, set[int]] = {}
         for entity, entity_id in rows(connection, "SELECT DISTINCT entity_type, entity_id FROM drifted"):
             drifted.setdefault(str(entity), set()).add(int(entity_id))

@@ -17,7 +17,7 @@ from tenacity import retry, retry_if_exception_type, stop_after_attempt, wait_ra
 from metrics_assets.catalog import CONTRIBUTIONS, LOG_CONTRIBUTIONS, LOGS, SETS, SOURCES, Source
 from metrics_assets.errors import ConfigurationError
 from metrics_assets.pipeline import declared, guard, logs
-from metrics_assets.pipeline.drain import sum_all_pairs
+from metrics_assets.pipeline.drain import sum_all_anew
 from metrics_assets.pipeline.places import pair_column, pair_metrics
 from metrics_assets.pipeline.rebuild import mark_dirty
 from metrics_assets.stores import Stores, sqlfile
@@ -64,11 +64,8 @@ def apply(stores: Stores, *, with_application_tables: bool = False, dry_run: boo
             _require_application_tables(connection)
         _script(run, "metrics.sql")
         _script(run, "outputs.sql")
-        sums_before = _pair_sums(connection)
         for statement in _catalog_statements():
             run(statement)
-        if _pair_sums(connection) != sums_before:
-            sum_all_pairs(connection)
         _clickhouse(stores, ran, "application_logs.sql" if with_application_tables else None, dry_run)
         captured = [source.table for source in SOURCES if _install(connection, source, run, dry_run)]
         # a build that is cut short leaves an index that is kept up to date by every write and used by no query
@@ -153,16 +150,6 @@ def _catalog_statements() -> Iterator[sql.Composed]:
         yield sql.SQL(
             "ALTER TABLE metrics.base_model_total ADD COLUMN IF NOT EXISTS {} bigint NOT NULL DEFAULT 0"
         ).format(pair_column(metric))
-
-
-def _pair_sums(connection: Connection) -> set[str]:
-    """The columns of metrics.base_model_total, as they are now."""
-    found = rows(
-        connection,
-        "SELECT attname FROM pg_attribute"
-        " WHERE attrelid = to_regclass('metrics.base_model_total') AND attnum > 0 AND NOT attisdropped",
-    )
-    return {str(name) for (name,) in found}
 
 
 def _require_application_tables(connection: Connection) -> None:
@@ -334,6 +321,9 @@ def _note_declarations(connection: Connection) -> None:
         name, value = declaration
         return known.get(name, value) != value
 
+    name, sums = declared.sums()
+    if known.get(name) != sums:
+        sum_all_anew(connection)
     for source in filter(lambda source: changed(declared.counts(source)), SOURCES):
         _mark(connection, source, "counted otherwise than before")
     for log in filter(lambda log: changed(declared.counts(log)), LOGS):

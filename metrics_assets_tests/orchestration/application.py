@@ -12,6 +12,7 @@ _OURS = (
     "metrics.outbox",
     "metrics.capture_marker",
     "metrics.leaf_total",
+    "metrics.model_sum",
     "metrics.base_model_total",
     "metrics.dirty_key",
     "metrics.batch",

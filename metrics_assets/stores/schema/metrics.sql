@@ -45,8 +45,8 @@ CREATE TABLE IF NOT EXISTS metrics.capture (
     had_rows     boolean NOT NULL
 );
 
--- The shared layer. Totals of an entity from what it is counted for itself; parents sum their children when a set
--- is built, except (ModelVersion, Image), which moves with its posts.
+-- The shared layer. Totals of an entity from what it is counted for itself; sums of parents are kept beside them, and
+-- (ModelVersion, Image) moves with its posts.
 CREATE TABLE IF NOT EXISTS metrics.leaf_total (
     entity_type metrics.entity_type NOT NULL,
     entity_id   integer NOT NULL,
@@ -68,6 +68,14 @@ CREATE TABLE IF NOT EXISTS metrics.base_model_total (
     PRIMARY KEY (model_id, base_model)
 ) WITH (fillfactor = 80);
 CREATE INDEX IF NOT EXISTS base_model_total_recount_idx ON metrics.base_model_total (model_id, base_model) WHERE recount;
+
+-- What a model sums of its versions' totals, beside its own in leaf_total; moves with them.
+CREATE TABLE IF NOT EXISTS metrics.model_sum (
+    model_id    integer NOT NULL,
+    metric_type metrics.metric_type NOT NULL,
+    total       bigint NOT NULL,
+    PRIMARY KEY (model_id, metric_type)
+) WITH (fillfactor = 80);
 
 -- Keys whose outputs a set still has to write. Append-only; the set deletes what it has taken.
 CREATE TABLE IF NOT EXISTS metrics.dirty_key (

@@ -9,7 +9,7 @@ FROM (
       ON v."modelId" = p.model_id AND v."baseModel"::text = p.base_model AND v.status::text = 'Published'
     LEFT JOIN metrics.leaf_total t
            ON t.entity_type = 'ModelVersion' AND t.entity_id = v.id AND t.metric_type IN ({metrics})
-    WHERE {pairs}
+    WHERE {pairs_in_scope}
     GROUP BY p.model_id, p.base_model
 ) n
 WHERE p.model_id = n.model_id AND p.base_model = n.base_model AND ({old}) IS DISTINCT FROM ({new})
