@@ -91,7 +91,7 @@ def send_days(stores: Stores, connection: Connection) -> int:
         connection,
         "COPY (SELECT entity_type, entity_id, metric_type, day, total, batch_id"
         " FROM metrics.batch_day WHERE batch_id = ANY (%s)) TO STDOUT",
-        batches,
+        (batches,),
         "entityMetricDaily",
         _DAY_COLUMNS,
     )
@@ -117,13 +117,13 @@ def _send(stores: Stores, connection: Connection, batches: list[int]) -> Forward
             "COPY (SELECT entity_type, metric_type, day, entity_id, event_key & 9223372036854775807,"
             " user_id & 4294967295, value, created_at, batch_id, source"
             " FROM metrics.batch_event WHERE batch_id = ANY (%s) AND entity_id > 0) TO STDOUT",
-            batches,
+            (batches,),
             "entityMetricEvents",
             EVENT_COLUMNS,
         )
         point("forward: contributions written")
         if not shared_layer_loading(connection):  # the load counts every day once its contributions are whole
-            roll_up_versions(stores, connection, min(batches), max(batches))
+            roll_up_batches(stores, connection, batches)
         point("forward: rolled up")
     if totals:
         _copy(
@@ -131,7 +131,7 @@ def _send(stores: Stores, connection: Connection, batches: list[int]) -> Forward
             connection,
             "COPY (SELECT entity_type, entity_id, metric_type, total, batch_id"
             " FROM metrics.batch_total WHERE batch_id = ANY (%s) AND entity_id > 0) TO STDOUT",
-            batches,
+            (batches,),
             "entityMetricTotals",
             _TOTAL_COLUMNS,
         )
@@ -153,19 +153,25 @@ def _copy(
     stores: Stores,
     connection: Connection,
     query: str,
-    batches: list[int],
+    values: tuple[object, ...],
     table: str,
     columns: tuple[str, ...],
 ) -> None:
-    with connection.cursor() as cursor, cursor.copy(query.encode(), (batches,)) as copy:
+    with connection.cursor() as cursor, cursor.copy(query.encode(), values) as copy:
         stores.clickhouse.insert_tsv(table, columns, (bytes(chunk) for chunk in copy))
 
 
-def roll_up_versions(stores: Stores, connection: Connection, first: int, last: int) -> None:
-    """Count again the (entity, metric, day) of contributions with these versions. The caller holds Lock.FORWARD."""
+def roll_up_batches(stores: Stores, connection: Connection, batches: list[int]) -> None:
+    """Count again the (entity, metric, day) of the contributions of these batches. The caller holds Lock.FORWARD."""
     token = _number(connection)
-    stores.clickhouse.command(
-        sqlfile.read(_PACKAGE, "sql/rollup/touch_batches.sql"), {"token": token, "first": first, "last": last}
+    _copy(
+        stores,
+        connection,
+        "COPY (SELECT DISTINCT %s::bigint, entity_type, metric_type, day, entity_id"
+        " FROM metrics.batch_event WHERE batch_id = ANY (%s) AND entity_id > 0) TO STDOUT",
+        (token, batches),
+        "entityMetricTouched",
+        ("token", "entityType", "metricType", "day", "entityId"),
     )
     stores.clickhouse.command(
         sqlfile.read(_PACKAGE, "sql/rollup/touched.sql"), {"token": token, "version": _number(connection)}
