@@ -7,8 +7,11 @@ JOIN metrics.leaf_total t
 WHERE v."modelId" > 0 AND {versions_in_scope}
 GROUP BY 1, 2;
 
+ANALYZE summed_model;
+
 DELETE FROM metrics.model_sum s
-WHERE {sums_in_scope} AND (s.model_id, s.metric_type) NOT IN (SELECT model_id, metric_type FROM summed_model);
+WHERE {sums_in_scope}
+  AND NOT EXISTS (SELECT FROM summed_model n WHERE n.model_id = s.model_id AND n.metric_type = s.metric_type);
 
 INSERT INTO metrics.model_sum AS s (model_id, metric_type, total)
 SELECT model_id, metric_type, total FROM summed_model ORDER BY model_id, metric_type
