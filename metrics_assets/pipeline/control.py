@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from metrics_assets.catalog import LOG_CONTRIBUTIONS, LOGS, SETS, SOURCES
 from metrics_assets.errors import ConfigurationError
-from metrics_assets.pipeline import guard
+from metrics_assets.pipeline import guard, restored
 from metrics_assets.pipeline.drain import Scope, drain_chunk
 from metrics_assets.pipeline.logs import count_entities
 from metrics_assets.pipeline.rebuild import mark_dirty, repair, with_parents
@@ -33,6 +33,7 @@ def recompute(stores: Stores, settings: Settings, entity: str, ids: Sequence[int
         raise ConfigurationError(f"There are no counters of {entity!r}. Use one of: {', '.join(ENTITIES)}.")
     with stores.postgres.connection() as connection, locked(connection, Lock.REPAIR):
         guard.check(connection)
+        restored.look(stores, connection)
         entities = _with_relatives(connection, entity, set(ids))
         drain_chunk(connection, chunk_rows=settings.drain_chunk_rows, recount=Scope(SOURCES, entities))
         _count_logs_and_mark(stores, connection, entities)
@@ -51,6 +52,7 @@ def recompute_slice(stores: Stores, settings: Settings, number: int, slices: int
     """
     with stores.postgres.connection() as connection, locked(connection, Lock.REPAIR):
         guard.check(connection)
+        restored.look(stores, connection)
         found = rows(connection, 'SELECT id FROM "Model" WHERE id %% %s = %s', slices, number)
         entities = _with_relatives(connection, "Model", {int(model) for (model,) in found})
         repair(connection, Scope(SOURCES, entities), settings)

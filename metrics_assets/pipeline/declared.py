@@ -37,7 +37,7 @@ def writes(metric_set: MetricSet) -> tuple[str, str]:
 
 def sums() -> tuple[str, str]:
     """Name and hash of what parents sum of their versions."""
-    return "sums of versions", _hash(sorted((r.metric, r.target) for r in set(routes()) if r.target != "own"))
+    return "sums versions", _hash(sorted((r.metric, r.target) for r in set(routes()) if r.target != "own"))
 
 
 def everything() -> Iterator[tuple[str, str]]:

@@ -181,6 +181,7 @@ def move_sums(connection: Connection) -> None:
     run_statements(connection, "drain/add_to_pairs.sql", **pair_places())
 
 
+@retry_conflict
 def sum_all_anew(connection: Connection) -> None:
     """Sum every model and pair anew from the versions' totals; nobody else moves totals meanwhile."""
     with locked(connection, Lock.SHARED_LAYER), connection.transaction():

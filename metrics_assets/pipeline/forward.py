@@ -55,7 +55,7 @@ def forward(stores: Stores, connection: Connection) -> Forwarded:
     sent = Forwarded()
     with locked(connection, Lock.FORWARD):
         batches = _next_batches(connection)
-        if batches:
+        if scalar(connection, "SELECT EXISTS (SELECT FROM metrics.batch WHERE forwarded_at IS NULL)"):
             # what is sent to a ClickHouse that knows higher versions would be ignored
             restored.look(stores, connection)
         while batches:

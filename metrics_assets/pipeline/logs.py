@@ -12,7 +12,8 @@ from __future__ import annotations
 import datetime as dt
 import math
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
 from psycopg import sql
@@ -34,9 +35,9 @@ from metrics_assets.pipeline.log_parts import (
     with_read,
     write_cursor,
 )
-from metrics_assets.pipeline.places import set_places
+from metrics_assets.pipeline.places import raw, set_places
 from metrics_assets.stores import Stores, sqlfile
-from metrics_assets.stores.postgres import Connection, Lock, locked, rows, scalar
+from metrics_assets.stores.postgres import Connection, Lock, locked, retry_conflict, rows, scalar
 
 _PACKAGE = "metrics_assets.pipeline"
 _LOCK = 10
@@ -99,8 +100,9 @@ def count_log(stores: Stores, connection: Connection, log: Log, deadline: float 
         seen, before = look(stores, log), read_cursor(connection, log)
         start = arrived(seen, before)
         cursor = dict(before)
-        if unsure := _unsure_days(stores, connection, log, look_closer=bool(start)):
+        if unsure := _unsure_days(stores, connection, log, look_closer=bool(start or lost(seen, before))):
             moved += _count_again(stores, connection, log, unsure)
+            suspect += sorted(f"days {first} to {last}" for first, last in unsure)
             if _ALL_DAYS in unsure:
                 cursor = {partition: as_seen(seen, partition) for partition in {*before, *seen.partitions}}
         while True:
@@ -195,11 +197,19 @@ def _unsure_days(stores: Stores, connection: Connection, log: Log, *, look_close
         counting = _counting(connection, contribution)
         if counting.begun:
             unsure.add(counting.begun)
-        elif look_closer:
+        if look_closer:
             send_days(stores, connection)
-            if _newest_day(stores, contribution, counting.daily_version) != counting.daily_version:
+            newest = _newest_day(stores, contribution, counting.daily_version)
+            # a count that was begun has written days that the totals do not know yet
+            if newest < counting.daily_version or (newest > counting.daily_version and not counting.begun):
                 unsure.add(_ALL_DAYS)
     return unsure
+
+
+def _mend(stores: Stores, connection: Connection, log: Log) -> int:
+    """Count what is unsure, before somebody else's days hide it; returns the totals that moved."""
+    unsure = _unsure_days(stores, connection, log, look_closer=True)
+    return _count_again(stores, connection, log, unsure) if unsure else 0
 
 
 def _newest_day(stores: Stores, contribution: LogContribution, known: int) -> int:
@@ -237,40 +247,52 @@ def _count_touched(
     """
     send_days(stores, connection)
     chunks = stores.clickhouse.tsv(sqlfile.read(_PACKAGE, f"sql/logs/{contribution.query}_count.sql"), {"token": token})
-    # outside of the transaction: nobody waits while ClickHouse counts
-    connection.execute("CREATE TEMP TABLE log_day (entity_id integer, day date, total bigint, stored bigint)")
-    try:
-        _copy_in(connection, "log_day", chunks)
-        with locked(connection, Lock.SHARED_LAYER), connection.transaction():
-            places = {**_places(contribution), "version": sql.Literal(_number(connection))}
-            if entities is None:
-                run_statements(connection, "logs/moved_days.sql", **places)
-            else:
-                run_statements(connection, "logs/moved_entities.sql", **places, entities=sql.Literal(list(entities)))
-            moved = _move(connection, places)
-            run_statements(connection, "logs/seal.sql", **places)
-            point("log: before commit")
+    places = {**_places(contribution), "entities": sql.Literal(list(entities or ()))}
+
+    def settle() -> int:
+        run_statements(connection, f"logs/moved_{'days' if entities is None else 'entities'}.sql", **places)
+        version = sql.Literal(_number(connection))
+        moved = _move(connection, version)
+        run_statements(connection, "logs/seal.sql", **places, version=version)
+        point("log: before commit")
+        return moved
+
+    with _counted(connection, "log_day (entity_id integer, day date, total bigint, stored bigint)", chunks):
+        moved = _in_shared_layer(connection, settle)
         days = rows(connection, "SELECT DISTINCT day FROM log_day WHERE total <> stored")
-    finally:
-        if not connection.closed:
-            connection.execute("DROP TABLE log_day")
     point("log: totals moved")
     return _Moved(moved, tuple(day for (day,) in days))
 
 
-def _move(connection: Connection, places: Mapping[str, sql.Composable]) -> int:
+@contextmanager
+def _counted(connection: Connection, table: str, chunks: Iterable[bytes]) -> Iterator[None]:
+    """A temporary table with what ClickHouse counts. Outside of a transaction: nobody waits while it counts."""
+    name = table.partition(" ")[0]
+    connection.execute(f"DROP TABLE IF EXISTS pg_temp.{name}".encode())
+    connection.execute(f"CREATE TEMP TABLE {table}".encode())
+    try:
+        with connection.cursor() as cursor, cursor.copy(f"COPY {name} FROM STDIN".encode()) as copy:
+            for chunk in chunks:
+                copy.write(chunk)
+        yield
+    finally:
+        if not connection.closed:
+            connection.execute(f"DROP TABLE {name}".encode())
+
+
+@retry_conflict
+def _in_shared_layer(connection: Connection, settle: Callable[[], int]) -> int:
+    """Move totals in one transaction; another set may write the same row of a pair in another order."""
+    with locked(connection, Lock.SHARED_LAYER), connection.transaction():
+        return settle()
+
+
+def _move(connection: Connection, version: sql.Composable) -> int:
     """Move the totals by the temporary table `moved` and mark who shows them; returns how many."""
     run_statements(connection, "logs/move.sql")
     move_sums(connection)
-    run_statements(connection, "drain/dirty_moved.sql", version=places["version"], **set_places())
+    run_statements(connection, "drain/dirty_moved.sql", version=version, **set_places())
     return int(scalar(connection, "SELECT count(*) FROM moved"))
-
-
-def _copy_in(connection: Connection, table: str, chunks: Iterable[bytes]) -> None:
-    statement = sql.SQL("COPY {} FROM STDIN").format(sql.Identifier(table))
-    with connection.cursor() as cursor, cursor.copy(statement) as copy:
-        for chunk in chunks:
-            copy.write(chunk)
 
 
 def _places(contribution: LogContribution) -> dict[str, sql.Composable]:
@@ -299,7 +321,7 @@ def _count_again(stores: Stores, connection: Connection, log: Log, ranges: set[t
 def count_days(stores: Stores, connection: Connection, log: Log, first: str, last: str) -> int:
     """Count a range of days of a log anew, and the all-time totals of the entities active in it."""
     with locked(connection, log_lock(log)):
-        return _count_range(stores, connection, log, first, last)
+        return _mend(stores, connection, log) + _count_range(stores, connection, log, first, last)
 
 
 def _number(connection: Connection) -> int:
@@ -308,9 +330,11 @@ def _number(connection: Connection) -> int:
 
 def begin_anew(connection: Connection, log: Log) -> None:
     """Have the next tick count a log whole: its rows count otherwise than before."""
-    for contribution in (c for c in LOG_CONTRIBUTIONS if c.log == log):
-        first, last = map(sql.Literal, _ALL_DAYS)
-        run_statements(connection, "logs/begin.sql", **_places(contribution), first=first, last=last)
+    first, last = map(sql.Literal, _ALL_DAYS)
+    # not beside a count that ends what it has begun itself
+    with locked(connection, log_lock(log)):
+        for contribution in (c for c in LOG_CONTRIBUTIONS if c.log == log):
+            run_statements(connection, "logs/begin.sql", **_places(contribution), first=first, last=last)
 
 
 def load_log(stores: Stores, connection: Connection, log: Log) -> int:
@@ -355,24 +379,25 @@ def _take_totals(
         sqlfile.read(_PACKAGE, "sql/logs/totals_range.sql"),
         {**days, "entity": contribution.entity, "metric": contribution.metric},
     )
-    connection.execute("CREATE TEMP TABLE log_total (entity_id integer, total bigint)")
-    try:
-        _copy_in(connection, "log_total", chunks)
-        with locked(connection, Lock.SHARED_LAYER), connection.transaction():
-            run_statements(connection, "logs/moved_totals.sql", **_places(contribution))
-            moved = _move(connection, {"version": sql.Literal(_number(connection))})
-            run_statements(connection, "logs/end.sql", **within, newest=sql.Literal(newest))
-    finally:
-        if not connection.closed:
-            connection.execute("DROP TABLE log_total")
+    everything = (days["first"], days["last"]) == _ALL_DAYS
+    counted = "TRUE" if everything else "entity_id IN (SELECT entity_id FROM log_total)"
+
+    def settle() -> int:
+        run_statements(connection, "logs/moved_totals.sql", **within, counted=raw(counted))
+        moved = _move(connection, sql.Literal(_number(connection)))
+        run_statements(connection, "logs/end.sql", **within, newest=sql.Literal(newest))
+        return moved
+
+    with _counted(connection, "log_total (entity_id integer, total bigint)", chunks):
+        moved = _in_shared_layer(connection, settle)
     point("log: totals moved")
     return moved
 
 
 def count_entities(stores: Stores, connection: Connection, log: Log, entities: Sequence[int]) -> int:
     """Count every day of some entities of a log anew; returns the totals that moved."""
-    moved = 0
     with locked(connection, log_lock(log)):
+        moved = _mend(stores, connection, log)
         for contribution in (c for c in LOG_CONTRIBUTIONS if c.log == log):
             token = _number(connection)
             stores.clickhouse.command(

@@ -13,7 +13,7 @@ import logging
 
 from psycopg.types.json import Jsonb
 
-from metrics_assets.catalog import SETS, SOURCES
+from metrics_assets.catalog import LOG_CONTRIBUTIONS, SETS, SOURCES
 from metrics_assets.pipeline.refresh import mark_ids
 from metrics_assets.stores import Stores, sqlfile
 from metrics_assets.stores.postgres import Connection, Lock, locked, scalar
@@ -97,7 +97,13 @@ def _fill_anew(connection: Connection, lacking: list[str]) -> None:
 
 def _mark_everything(connection: Connection, reason: str) -> None:
     connection.execute("DELETE FROM metrics.log_cursor")
-    connection.execute("UPDATE metrics.log_count SET begun_first = '1900-01-01', begun_last = '2299-12-31'")
+    for contribution in LOG_CONTRIBUTIONS:
+        connection.execute(
+            "INSERT INTO metrics.log_count (entity_type, metric_type, begun_first, begun_last)"
+            " VALUES (%s, %s, '1900-01-01', '2299-12-31') ON CONFLICT (entity_type, metric_type)"
+            " DO UPDATE SET begun_first = excluded.begun_first, begun_last = excluded.begun_last",
+            (contribution.entity, contribution.metric),
+        )
     connection.execute(
         "INSERT INTO metrics.capture_marker (source, reason)"
         " SELECT source, %s FROM unnest(%s::text[]) source"

@@ -29,9 +29,18 @@ def tick(stores: Stores, settings: Settings, sets: Sequence[str] = (), *, run_id
             counted.append(one)
     finally:
         # what is counted is told, and noted, whatever came after it
-        reports += [one.tell() for one in counted]
+        _tell_each(counted, reports)
     away = tuple(store for store in (CLICKHOUSE, REDIS) if any(store in report.detail for report in reports))
     return TickReport(tuple(reports), away)
+
+
+def _tell_each(counted: Sequence[Pass], reports: list[Report]) -> None:
+    """However one of them ends, the others are told."""
+    if counted:
+        try:
+            reports.append(counted[0].tell())
+        finally:
+            _tell_each(counted[1:], reports)
 
 
 def passes(

@@ -33,7 +33,7 @@ class Lock(enum.IntEnum):
     VERSION = 1  # number and snapshot are taken together; held for a millisecond
     SHARED_LAYER = 2  # who moves leaf totals: one drain, log capture or repair at a time
     REPAIR = 3  # who computes drift: two repairs must not both add the same difference
-    FORWARD = 4  # who writes rows of sealed batches and the rollup to ClickHouse
+    FORWARD = 4  # who writes contributions, totals and their rollup to ClickHouse
     PUBLISH = 5  # who writes hashes to Redis
     SCHEMA = 6
     SET = 1000  # plus the number of the set

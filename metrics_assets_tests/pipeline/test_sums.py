@@ -63,7 +63,7 @@ def test_a_database_of_an_earlier_version_has_its_sums_made_by_schema_apply(fill
         filled,
         "TRUNCATE metrics.model_sum",
         'ALTER TABLE metrics.base_model_total DROP COLUMN "versions_Download"',
-        "DELETE FROM metrics.schema_state WHERE name = 'sums of versions'",
+        "DELETE FROM metrics.schema_state WHERE name = 'sums versions'",
     )
     shown = model_counter(filled, "downloadCount")
     schema.apply(filled)

@@ -56,7 +56,8 @@ CREATE TABLE IF NOT EXISTS metrics.leaf_total (
 ) WITH (fillfactor = 80);
 
 -- Distinct recommending users per (model, base model). A row exists exactly while the pair has a Published version.
--- `shown_*` is what review_stats published last; base_model_metrics reads that.
+-- `shown_*` is what review_stats published last; base_model_metrics reads that, and `versions_*`, sums over these versions,
+-- of which the catalog makes a column for each metric.
 CREATE TABLE IF NOT EXISTS metrics.base_model_total (
     model_id    integer NOT NULL,
     base_model  text NOT NULL,

@@ -8,3 +8,4 @@ WITH version AS (
 SELECT 'ModelVersion', id FROM version
 UNION
 SELECT 'Model', v."modelId" FROM "ModelVersion" v JOIN version USING (id)
+WHERE v."modelId" IS NOT NULL
