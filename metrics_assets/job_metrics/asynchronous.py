@@ -47,7 +47,7 @@ class AsyncJobMetrics:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        await self._pool.close()
+        await self.close()
 
     async def start_job(
         self,
@@ -68,7 +68,7 @@ class AsyncJobMetrics:
             worker=worker(),
             labels=labels,
         )
-        return await self._run(partial(operations.start_job, values, run_id))
+        return await self.run(partial(operations.start_job, values, run_id))
 
     async def update_client_metrics(
         self,
@@ -105,10 +105,10 @@ class AsyncJobMetrics:
         """See `JobMetrics.record`."""
         batch = list(updates)
         known = await self._known_for(batch)
-        recorded = await self._run(partial(recording.record, batch, known, now()))
+        recorded = await self.run(partial(recording.record, batch, known, now()))
         warn(recorded.rejected, logger)
         for late in recorded.late_run_ids:
-            await self._run(partial(operations.aggregate, late, known))
+            await self.run(partial(operations.aggregate, late, known))
         return recorded
 
     def client_run(
@@ -125,32 +125,34 @@ class AsyncJobMetrics:
 
     async def update_job_aggregate_metrics(self, run_id: str) -> JobRun:
         """See `JobMetrics.update_job_aggregate_metrics`."""
-        return await self.job_run(await self._run(partial(operations.aggregate, run_id, await self._metrics())))
+        return await self.job_run(await self.run(partial(operations.aggregate, run_id, await self.metrics())))
 
-    async def complete_job_metrics(self, run_id: str, success: bool, notes: str | None = None) -> JobRun:
+    async def complete_job_metrics(
+        self, run_id: str, success: bool, notes: str | None = None, *, at: dt.datetime | None = None
+    ) -> JobRun:
         """See `JobMetrics.complete_job_metrics`."""
-        ended = partial(operations.complete_job, run_id, success, notes, now(), await self._metrics())
-        return await self.job_run(await self._run(ended))
+        ended = partial(operations.complete_job, run_id, success, notes, at or now(), await self.metrics())
+        return await self.job_run(await self.run(ended))
 
     async def reopen_job(self, run_id: str) -> JobRun:
         """See `JobMetrics.reopen_job`."""
-        return await self.job_run(await self._run(partial(operations.reopen_job, run_id, now())))
+        return await self.job_run(await self.run(partial(operations.reopen_job, run_id, now())))
 
     async def heartbeat(self, run_id: str) -> None:
         """See `JobMetrics.heartbeat`."""
-        await self._run(partial(operations.heartbeat, run_id))
+        await self.run(partial(operations.heartbeat, run_id))
 
     async def abandon(self, run_id: str, reason: str) -> str | None:
         """See `JobMetrics.abandon`."""
-        return await self._run(partial(operations.abandon, run_id, reason, now(), await self._metrics()))
+        return await self.run(partial(operations.abandon, run_id, reason, now(), await self.metrics()))
 
     async def register(self, metric: JobMetric) -> None:
         """See `JobMetrics.register`."""
-        self._known = await self._run(partial(operations.register, metric))
+        self._known = await self.run(partial(operations.register, metric))
 
     async def job_run(self, run_id: str) -> JobRun:
         """See `JobMetrics.job_run`."""
-        return await self._run(partial(reading.run, run_id, await self._metrics()))
+        return await self.run(partial(reading.run, run_id, await self.metrics()))
 
     async def job_runs(
         self,
@@ -161,32 +163,38 @@ class AsyncJobMetrics:
         limit: int | None = None,
     ) -> tuple[JobRun, ...]:
         """See `JobMetrics.job_runs`."""
-        known = await self._metrics()
-        return await self._run(partial(reading.runs, known, job_name=job_name, status=status, began=began, limit=limit))
+        known = await self.metrics()
+        return await self.run(partial(reading.runs, known, job_name=job_name, status=status, began=began, limit=limit))
 
     async def client_runs(self, run_id: str, client_id: str | None = None) -> tuple[ClientRun, ...]:
         """See `JobMetrics.client_runs`."""
-        return await self._run(partial(reading.client_runs, run_id, await self._metrics(), client_id))
+        return await self.run(partial(reading.client_runs, run_id, await self.metrics(), client_id))
 
     async def rejected_values(self, run_id: str) -> tuple[Rejected, ...]:
         """See `JobMetrics.rejected_values`."""
-        return await self._run(partial(reading.rejected_values, run_id))
+        return await self.run(partial(reading.rejected_values, run_id))
 
     async def open_runs(self) -> tuple[OpenRun, ...]:
         """See `JobMetrics.open_runs`."""
-        return await self._run(reading.open_runs)
+        return await self.run(reading.open_runs)
 
-    async def _metrics(self) -> tuple[JobMetric, ...]:
+    async def metrics(self) -> tuple[JobMetric, ...]:
+        """See `JobMetrics.metrics`."""
         if not self._known:
-            self._known = await self._run(operations.known_metrics)
+            self._known = await self.run(operations.known_metrics)
         return self._known
 
-    async def _known_for(self, updates: Sequence[ClientUpdate]) -> tuple[JobMetric, ...]:
-        if not named(updates) <= {metric.name for metric in await self._metrics()}:
-            self._known = ()
-        return await self._metrics()
+    async def close(self) -> None:
+        """Close its connections, which leaving the `async with` does too."""
+        await self._pool.close()
 
-    async def _run(self, operation: Callable[[], Operation[T]]) -> T:
+    async def _known_for(self, updates: Sequence[ClientUpdate]) -> tuple[JobMetric, ...]:
+        if not named(updates) <= {metric.name for metric in await self.metrics()}:
+            self._known = ()
+        return await self.metrics()
+
+    async def run(self, operation: Callable[[], Operation[T]]) -> T:
+        """See `JobMetrics.run`."""
         value: T = await retry_conflict(self._once)(operation)
         return value
 

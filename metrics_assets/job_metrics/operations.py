@@ -67,8 +67,12 @@ def register(metric: JobMetric) -> Operation[tuple[JobMetric, ...]]:
     return known
 
 
-def resolve(spelled: str, *, create: bool = True) -> Operation[str]:
+def resolve(spelled: str, *, create: bool = True, begin: Mapping[str, object] | None = None) -> Operation[str]:
     """The one form of a run id. A Dagster run id that nobody has named before gets a new one.
+
+    Args:
+        create: whether it does.
+        begin: what is known of the run that it then gets.
 
     Raises:
         InvalidRunId: the spelling is unknown.
@@ -87,7 +91,7 @@ def resolve(spelled: str, *, create: bool = True) -> Operation[str]:
         found = yield look_up, alias
     if found:
         return str(found[0][0])
-    return (yield from _begin(start_values("unnamed"), spelling.alias))
+    return (yield from _begin(begin or start_values("unnamed"), spelling.alias))
 
 
 def start_values(
@@ -114,7 +118,7 @@ def start_job(values: Mapping[str, object], spelled: str | None) -> Operation[st
     """Begin a run under a new id, or say what is known of the run that `spelled` names; returns its id."""
     if spelled is None:
         return (yield from _begin(values, None))
-    run_id = yield from resolve(spelled)
+    run_id = yield from resolve(spelled, begin=values)
     began_at = values["started_at"] or run_ids.began_at(run_id)
     yield file("run_name"), {**values, "started_at": began_at, "run_id": run_id}
     return run_id

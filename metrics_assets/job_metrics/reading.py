@@ -85,7 +85,7 @@ def rejected_values(spelled: str) -> Operation[tuple[Rejected, ...]]:
 def open_runs() -> Operation[tuple[OpenRun, ...]]:
     """Runs in progress with their last sign of life, the longest silent first."""
     yield from see(EVERY_CLIENT)
-    found = yield file("silent_runs"), None
+    found = yield file("open_runs"), None
     return tuple(OpenRun(*row) for row in found)
 
 

@@ -123,7 +123,8 @@ class OpenRun:
     """A run in progress.
 
     Attributes:
-        seen_at: its last sign of life: a heartbeat, or an update of a client.
+        seen_at: its last sign of life: its start, a heartbeat, or an update of a client.
+        silent: since then, by Postgres's clock.
         silence_allowed: how long it may say nothing.
         dagster_run_id: the Dagster run that it is, if it is one.
     """
@@ -132,5 +133,6 @@ class OpenRun:
     job_name: str
     worker: str | None
     seen_at: dt.datetime
+    silent: dt.timedelta
     silence_allowed: dt.timedelta
     dagster_run_id: str | None

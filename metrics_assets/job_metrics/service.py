@@ -67,7 +67,7 @@ class JobMetrics:
             worker=worker(),
             labels=labels,
         )
-        return self._run(partial(operations.start_job, values, run_id))
+        return self.run(partial(operations.start_job, values, run_id))
 
     def update_client_metrics(
         self,
@@ -122,10 +122,10 @@ class JobMetrics:
         """
         batch = list(updates)
         known = self._known_for(batch)
-        recorded = self._run(partial(recording.record, batch, known, now()))
+        recorded = self.run(partial(recording.record, batch, known, now()))
         warn(recorded.rejected, logger)
         for late in recorded.late_run_ids:
-            self._run(partial(operations.aggregate, late, known))
+            self.run(partial(operations.aggregate, late, known))
         return recorded
 
     def client_run(
@@ -149,27 +149,29 @@ class JobMetrics:
             NoSuchRun: it was never started nor updated.
             Refused: this role may not see every client's rows.
         """
-        return self.job_run(self._run(partial(operations.aggregate, run_id, self._metrics())))
+        return self.job_run(self.run(partial(operations.aggregate, run_id, self.metrics())))
 
-    def complete_job_metrics(self, run_id: str, success: bool, notes: str | None = None) -> JobRun:
-        """End a run and recompute its totals.
+    def complete_job_metrics(
+        self, run_id: str, success: bool, notes: str | None = None, *, at: dt.datetime | None = None
+    ) -> JobRun:
+        """End a run, at `at` or now, and recompute its totals.
 
         Raises: as `update_job_aggregate_metrics`.
         """
-        ended = partial(operations.complete_job, run_id, success, notes, now(), self._metrics())
-        return self.job_run(self._run(ended))
+        ended = partial(operations.complete_job, run_id, success, notes, at or now(), self.metrics())
+        return self.job_run(self.run(ended))
 
     def reopen_job(self, run_id: str) -> JobRun:
         """Let a run that has ended go on. Its clients that ended stay so until an update with `reopen`."""
-        return self.job_run(self._run(partial(operations.reopen_job, run_id, now())))
+        return self.job_run(self.run(partial(operations.reopen_job, run_id, now())))
 
     def heartbeat(self, run_id: str) -> None:
         """Say that a run lives which has no figures to report for a while."""
-        self._run(partial(operations.heartbeat, run_id))
+        self.run(partial(operations.heartbeat, run_id))
 
     def abandon(self, run_id: str, reason: str) -> str | None:
         """End a run whose worker is gone, and its clients in progress, as failed; None when it had ended."""
-        return self._run(partial(operations.abandon, run_id, reason, now(), self._metrics()))
+        return self.run(partial(operations.abandon, run_id, reason, now(), self.metrics()))
 
     def register(self, metric: JobMetric) -> None:
         """Add a metric, with its columns, for every process. Needs the role that owns the tables.
@@ -177,7 +179,7 @@ class JobMetrics:
         Raises:
             Refused: another metric has its name or column.
         """
-        self._known = self._run(partial(operations.register, metric))
+        self._known = self.run(partial(operations.register, metric))
 
     def job_run(self, run_id: str) -> JobRun:
         """A run as it is stored.
@@ -185,7 +187,7 @@ class JobMetrics:
         Raises:
             NoSuchRun: it was never started nor updated.
         """
-        return self._run(partial(reading.run, run_id, self._metrics()))
+        return self.run(partial(reading.run, run_id, self.metrics()))
 
     def job_runs(
         self,
@@ -196,33 +198,39 @@ class JobMetrics:
         limit: int | None = None,
     ) -> tuple[JobRun, ...]:
         """Runs, the newest first; `began` is from the first moment to before the second."""
-        known = self._metrics()
-        return self._run(partial(reading.runs, known, job_name=job_name, status=status, began=began, limit=limit))
+        known = self.metrics()
+        return self.run(partial(reading.runs, known, job_name=job_name, status=status, began=began, limit=limit))
 
     def client_runs(self, run_id: str, client_id: str | None = None) -> tuple[ClientRun, ...]:
         """The client runs of a run, or that of one client."""
-        return self._run(partial(reading.client_runs, run_id, self._metrics(), client_id))
+        return self.run(partial(reading.client_runs, run_id, self.metrics(), client_id))
 
     def rejected_values(self, run_id: str) -> tuple[Rejected, ...]:
         """The values that were left out of a run."""
-        return self._run(partial(reading.rejected_values, run_id))
+        return self.run(partial(reading.rejected_values, run_id))
 
     def open_runs(self) -> tuple[OpenRun, ...]:
         """Runs in progress, the longest silent first."""
-        return self._run(reading.open_runs)
+        return self.run(reading.open_runs)
 
-    def _metrics(self) -> tuple[JobMetric, ...]:
+    def metrics(self) -> tuple[JobMetric, ...]:
+        """The metrics that there are, as this process knows them."""
         if not self._known:
-            self._known = self._run(operations.known_metrics)
+            self._known = self.run(operations.known_metrics)
         return self._known
+
+    def close(self) -> None:
+        """Close its connections; those who share its Postgres lose them too."""
+        self._postgres.close()
 
     def _known_for(self, updates: Sequence[ClientUpdate]) -> tuple[JobMetric, ...]:
         """All metrics; asked for again when an update names one that another process may have registered."""
-        if not named(updates) <= {metric.name for metric in self._metrics()}:
+        if not named(updates) <= {metric.name for metric in self.metrics()}:
             self._known = ()
-        return self._metrics()
+        return self.metrics()
 
-    def _run(self, operation: Callable[[], Operation[T]]) -> T:
+    def run(self, operation: Callable[[], Operation[T]]) -> T:
+        """Run an operation (`operations`, `recording`, `reading`) in a transaction of its own."""
         value: T = retry_conflict(self._once)(operation)
         return value
 

@@ -32,8 +32,7 @@ def _role(postgres: Postgres, *, owner: bool = False) -> Iterator[Postgres]:
         before = scalar(admin, "SELECT current_user")
         for statement in _OWNED if owner else _GRANTED:
             admin.execute(sql.SQL(statement).format(role=role))
-        parts = psycopg.conninfo.conninfo_to_dict(postgres.dsn)
-        dsn = psycopg.conninfo.make_conninfo(**{**parts, "user": name, "password": password})
+        dsn = psycopg.conninfo.make_conninfo(postgres.dsn, user=name, password=password)
         bound = Postgres(dsn, application_name="tenant", statement_timeout_seconds=60, schema="public")
         try:
             yield bound

@@ -49,7 +49,7 @@ def _starts(jobs: JobMetrics, second: str, count: str) -> None:
 
 def _updates(jobs: JobMetrics, worker: str, seed: str, dies: str) -> None:
     """Report the plan from somewhere before its end, some of it twice and in batches; perhaps die on the way."""
-    rng = random.Random(int(seed))
+    rng = random.Random(seed)
     todo = plan(int(worker))
     for number in range(0, len(todo), 10):
         batch = todo[number : number + 10]
