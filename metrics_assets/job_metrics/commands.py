@@ -17,7 +17,7 @@ from metrics_assets.job_metrics.records import ClientRun, JobRun, Rejected
 from metrics_assets.job_metrics.service import JobMetrics
 from metrics_assets.job_metrics.values import Value
 
-_NARROWEST_TABLE = 140
+_NARROWEST_TABLE = 180
 
 
 @click.group()
@@ -136,4 +136,5 @@ def _as_text(value: object) -> object:
 def _print(table: Table) -> None:
     console = Console()
     # a pipe is as wide as its reader wants it
-    console.print(table, width=None if console.is_terminal else max(console.width, _NARROWEST_TABLE), markup=False)
+    wide = console if console.is_terminal else Console(width=max(console.width, _NARROWEST_TABLE))
+    wide.print(table, markup=False)
