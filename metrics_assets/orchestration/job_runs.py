@@ -8,6 +8,7 @@ and shows both: totals by job and client, and how each set's runs compare with t
 
 import datetime as dt
 import hashlib
+import time
 import warnings
 from collections.abc import Mapping
 from importlib import resources as files
@@ -79,6 +80,7 @@ def _asset(days: dg.DailyPartitionsDefinition, settings: Settings) -> dg.AssetsD
     # Dagster does not know `MaterializeResult[None]` for what it is
     def materialize(context: dg.AssetExecutionContext) -> dg.MaterializeResult:  # type: ignore[type-arg]
         session: Session = context.resources.stores
+        began = time.perf_counter()
         again = tags.mode_of(context.run.tags) is tags.Mode.REBUILD
         first, last = days_of(context)
         with explained(context):
@@ -97,7 +99,12 @@ def _asset(days: dg.DailyPartitionsDefinition, settings: Settings) -> dg.AssetsD
             found = report(postgres, first, last, periods(settings))
         context.log.info(f"{recorded} own runs told of, totals of {aggregated} runs recomputed.")
         return dg.MaterializeResult(
-            metadata={**job_report.metadata_of(found), "own_runs_recorded": recorded, "runs_aggregated": aggregated},
+            metadata={
+                **job_report.metadata_of(found),
+                "own_runs_recorded": recorded,
+                "runs_aggregated": aggregated,
+                "seconds": round(time.perf_counter() - began, 4),
+            },
             check_results=[keep_up_result(found.paces)],
         )
 

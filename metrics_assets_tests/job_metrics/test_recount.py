@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import random
 import signal
 from collections import Counter
@@ -58,7 +59,9 @@ def test_two_hundred_clients_by_eight_processes_with_retries_and_kills_equal_a_r
     assert run.metrics["Total Tokens"] == sum(figures["Total Tokens"] for figures in expected.values())
 
 
-_MOMENTS = st.datetimes(timezones=st.just(merge.NEVER.tzinfo)).map(lambda moment: moment.replace(year=2025))
+_MOMENTS = st.integers(0, 1000).map(
+    lambda minutes: dt.datetime(2025, 10, 7, tzinfo=dt.UTC) + dt.timedelta(minutes=minutes)
+)
 _CHANGES = st.builds(
     merge.Change,
     values=st.fixed_dictionaries(

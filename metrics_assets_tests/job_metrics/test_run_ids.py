@@ -97,8 +97,8 @@ def test_starts_at_once_never_share_an_id(postgres: Postgres) -> None:
 
 
 def test_starts_of_several_processes_never_share_an_id(postgres: Postgres, jobs: JobMetrics) -> None:
-    processes = [workers.start(postgres.dsn, "starts", SECOND.isoformat(), "20") for _ in range(3)]
+    processes = [workers.start(postgres.dsn, "starts", SECOND.isoformat(), "20") for _ in range(2)]
     found = [line for process in processes for line in process.communicate(timeout=120)[0].split()]
 
-    assert len(found) == len(set(found)) == 60
+    assert len(found) == len(set(found)) == 40
     assert {run.run_id for run in jobs.job_runs()} == set(found)
