@@ -14,7 +14,7 @@ from psycopg.types.json import Jsonb
 
 from metrics_assets.catalog import SETS
 from metrics_assets.catalog.job_metrics import COMPLETED, FAILED, IN_PROGRESS
-from metrics_assets.job_metrics.operations import EVERY_CLIENT, Operation, file, see
+from metrics_assets.job_metrics.operations import EVERY_CLIENT, Operation, file, see, start_job, start_values
 from metrics_assets.job_metrics.records import ClientUpdate
 from metrics_assets.job_metrics.service import JobMetrics, now
 from metrics_assets.stores.postgres import Postgres
@@ -111,13 +111,15 @@ def _ended(dagster_run_ids: list[str]) -> Operation[set[str]]:
 
 def _record(service: JobMetrics, passes: Sequence[_Pass], run: RunFacts) -> None:
     began = [one.started_at for one in passes]
-    run_id = service.start_job(
-        run.job_name,
-        run.run_id,
+    set_name = _set_of(passes, run.job_name)
+    values = start_values(
+        # what Dagster calls its job for assets that were chosen by hand says nothing
+        _job_of(set_name, run.job_name) if run.job_name.startswith("__") else run.job_name,
         requested_at=run.requested_at,
         started_at=run.started_at or min(began, default=run.requested_at),
-        labels={MODE: run.mode, SET: _set_of(passes, run.job_name)},
+        labels={MODE: run.mode, SET: set_name},
     )
+    run_id = service.run(partial(start_job, values, run.run_id))
     if passes:
         service.record([_update(run_id, one) for one in passes])
         service.run(partial(_keep_steps, run_id, passes))
@@ -173,10 +175,14 @@ def _set_of(passes: Iterable[_Pass], job_name: str) -> str:
     return next((metric_set.name for metric_set in reversed(SETS) if metric_set.name in names), "")
 
 
+def _job_of(set_name: str, otherwise: str) -> str:
+    """Name of the set's job."""
+    return next((metric_set.job for metric_set in SETS if metric_set.name == set_name), otherwise)
+
+
 def _told_by_ledger(passes: Sequence[_Pass]) -> RunFacts:
     """A run that Dagster has forgotten, or that belongs to another instance."""
-    name = _set_of(passes, "")
-    job = next((metric_set.job for metric_set in SETS if metric_set.name == name), passes[0].set_name)
+    job = _job_of(_set_of(passes, ""), passes[0].set_name)
     ended = max(one.finished_at for one in passes)
     failed = any(one.outcome == _FAILED_PASS for one in passes)
     status = IN_PROGRESS if now() - ended < _SETTLED else FAILED if failed else COMPLETED

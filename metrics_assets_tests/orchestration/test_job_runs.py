@@ -93,6 +93,21 @@ def test_telling_again_changes_nothing(world: World, instance: dg.DagsterInstanc
     assert runs() == first
 
 
+def test_assets_that_were_chosen_by_hand_are_a_run_of_the_sets_job(
+    world: World, instance: dg.DagsterInstance, jobs: JobMetrics
+) -> None:
+    run_job(world, instance, "__ASSET_JOB", partition=today(), assets=["review_stats"])
+
+    _tell(world, instance)
+
+    (run,) = jobs.job_runs()
+    assert (run.job_name, run.labels, run.worker) == (
+        "update_review_stats",
+        {"mode": "rebuild", "set": "review_stats"},
+        None,
+    )
+
+
 def test_a_run_that_failed_before_its_first_pass_is_a_job_run_too(
     world: World, instance: dg.DagsterInstance, jobs: JobMetrics
 ) -> None:
@@ -187,6 +202,25 @@ def test_a_job_whose_worker_died_is_failed_with_the_reason(
     assert jobs.client_runs(dead)[0].notes == run.notes
     assert jobs.job_run(alive).status == "In Progress"
     assert _sensor(world, instance) == "1 job runs in progress, none of them dead."
+
+
+@pytest.mark.parametrize("sign", ["heartbeat", "update"])
+def test_a_job_that_gives_a_sign_of_life_goes_on(
+    world: World, instance: dg.DagsterInstance, jobs: JobMetrics, sign: str
+) -> None:
+    run_id = jobs.start_job("score")
+    jobs.update_client_metrics(run_id, "acme", {LEADS: 1})
+    with world.session.stores.postgres.connection() as connection:
+        for statement in ("UPDATE metrics.job_run SET seen_at =", "UPDATE metrics.job_client_run SET updated_at ="):
+            connection.execute(f"{statement} now() - interval '2 hours'".encode())
+
+    if sign == "heartbeat":
+        jobs.heartbeat(run_id)
+    else:
+        jobs.update_client_metrics(run_id, "umbrella", {LEADS: 1})
+
+    assert _sensor(world, instance) == "1 job runs in progress, none of them dead."
+    assert jobs.job_run(run_id).status == "In Progress"
 
 
 def test_a_job_ends_with_its_dagster_run_and_not_before_it(
