@@ -27,9 +27,11 @@ def metadata_of(report: JobReport) -> Metadata:
         "clients": len({total.client_id for total in report.by_client}),
     }
     for name, pace in report.paces.items():
+        if not pace.ticks:
+            continue  # a zero would be plotted as a quick run
         told[f"seconds/{name}"] = round(pace.median_seconds, 2)
         told[f"seconds_p90/{name}"] = round(pace.p90_seconds, 2)
-        told[f"schedule_used_percent/{name}"] = round(100 * pace.used, 1)
+        told[f"used_percent/{name}"] = round(100 * pace.used, 1)
     for name, figures in _by_set(report).items():
         told.update({f"{figure}/{name}": value for figure, value in figures.items()})
     told["keeping_up"] = dg.MetadataValue.md(pace_table(report))
