@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 _COMMANDS = {
     "local": "metrics_assets.local.commands:local",
+    "jobs": "metrics_assets.job_metrics.commands:jobs",
     "sample": "metrics_assets.sample.commands:sample",
     "import": "metrics_assets.sample.commands:import_group",
     "verify": "metrics_assets.verify.commands:verify_command",

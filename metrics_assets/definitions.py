@@ -15,6 +15,8 @@ from metrics_assets.orchestration.alerts import alert_sensors
 from metrics_assets.orchestration.assets import all_assets
 from metrics_assets.orchestration.checks import all_checks
 from metrics_assets.orchestration.connections import Connect, KeptSession
+from metrics_assets.orchestration.job_facts import dead_runs_sensor
+from metrics_assets.orchestration.job_runs import job_metrics_schedule, job_run_metrics, update_job_metrics
 from metrics_assets.orchestration.jobs import job_of
 from metrics_assets.orchestration.loaded import loaded_days_sensor
 from metrics_assets.orchestration.notifier import Notify, notifier
@@ -44,23 +46,27 @@ def build_defs(
     """
     chosen = settings or environment()
     lend = connect or KeptSession()
-    assets = all_assets(partitions.daily(chosen), chosen)
+    days = partitions.daily(chosen)
+    assets = [*all_assets(days, chosen), job_run_metrics(days, chosen)]
     checks = all_checks()
     jobs = {metric_set.name: job_of(metric_set) for metric_set in SETS}
     prune_old_runs, recount_models = prune_job(), rolling_recount_job()
+    job_metrics = update_job_metrics()
     watched = [key for definition in (*assets, *checks) for key in definition.check_keys]
     return dg.Definitions(
         assets=[*external_assets(chosen.postgres_schema), *assets],
         asset_checks=checks,
-        jobs=[*jobs.values(), prune_old_runs, recount_models],
+        jobs=[*jobs.values(), job_metrics, prune_old_runs, recount_models],
         schedules=[
             *(schedule_of(metric_set, jobs[metric_set.name], chosen, lend) for metric_set in SETS),
+            job_metrics_schedule(job_metrics, chosen),
             prune_schedule(prune_old_runs, chosen),
             rolling_recount_schedule(recount_models, chosen, lend),
         ],
         sensors=[
             backlog_sensor(jobs, chosen, lend),
             loaded_days_sensor(chosen, lend),
+            dead_runs_sensor(chosen, lend),
             *alert_sensors(watched, chosen, lend, notify or notifier(chosen)),
         ],
         resources={resources.KEY: resources.StoresResource(), **(resource_overrides or {})},

@@ -16,7 +16,7 @@ from tenacity import retry, retry_if_exception_type, stop_after_attempt, wait_ra
 
 from metrics_assets.catalog import CONTRIBUTIONS, LOG_CONTRIBUTIONS, LOGS, SETS, SOURCES, Source
 from metrics_assets.errors import ConfigurationError
-from metrics_assets.pipeline import declared, guard, logs
+from metrics_assets.pipeline import declared, guard, job_tables, logs
 from metrics_assets.pipeline.drain import sum_all_anew
 from metrics_assets.pipeline.places import pair_column, pair_metrics
 from metrics_assets.pipeline.rebuild import mark_dirty
@@ -64,7 +64,7 @@ def apply(stores: Stores, *, with_application_tables: bool = False, dry_run: boo
             _require_application_tables(connection)
         _script(run, "metrics.sql")
         _script(run, "outputs.sql")
-        for statement in _catalog_statements():
+        for statement in (*_catalog_statements(), *job_tables.statements()):
             run(statement)
         _clickhouse(stores, ran, "application_logs.sql" if with_application_tables else None, dry_run)
         captured = [source.table for source in SOURCES if _install(connection, source, run, dry_run)]

@@ -85,6 +85,11 @@ class Postgres:
         }
         self._pool = ConnectionPool(dsn, min_size=0, max_size=_CONNECTIONS, timeout=30.0, open=False, kwargs=self._how)
 
+    @property
+    def how(self) -> dict[str, Any]:
+        """What connections are made with besides the DSN, for a pool of another kind."""
+        return dict(self._how)
+
     @contextmanager
     def connection(self) -> Iterator[Connection]:
         """A connection in autocommit mode, returned to the pool afterwards.

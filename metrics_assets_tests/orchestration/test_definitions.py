@@ -29,6 +29,7 @@ base_model_metrics <- entity_metric_daily, review_stats
 entity_metric_daily <- entity_metric_events, logs/jobs, logs/modelVersionEvents
 entity_metric_events <- application/BuzzTip, application/CollectionItem, application/Comment, application/Donation, \
 application/Image, application/Model, application/ModelVersion, application/Post, application/ResourceReview
+job_run_metrics <- base_model_metrics, model_collection_metrics, model_metrics, review_stats
 logs/jobs
 logs/modelVersionEvents
 model_collection_metrics <- entity_metric_daily
@@ -47,6 +48,7 @@ CRONS = {
     "update_metrics_model_collections_schedule": "*/5 * * * *",
     "update_metrics_models_schedule": "* * * * *",
     "update_review_stats_schedule": "*/5 * * * *",
+    "update_job_metrics_schedule": "*/5 * * * *",
     "prune_old_runs_schedule": "17 3 * * *",
     "recount_models_schedule": "23 * * * *",
 }
@@ -64,6 +66,7 @@ CHECKS = {
         "rules",
         "within_int4",
     },
+    "job_run_metrics": {"sets_keep_up"},
 }
 PAIR_CHECKS = CHECKS["model_metrics"] | {"base_model_rows_match_published_versions"}
 
@@ -126,7 +129,7 @@ def test_every_asset_has_an_owner_a_kind_a_group_a_code_version_and_a_descriptio
     for name, spec in _specs(definitions).items():
         assert spec.owners, name
         assert spec.kinds, name
-        assert spec.group_name in {"application", "logs", "entity_metrics", "metric_sets"}, name
+        assert spec.group_name in {"application", "logs", "entity_metrics", "metric_sets", "job_metrics"}, name
         assert spec.description, name
     for name, spec in _ours(definitions).items():
         assert spec.code_version, name

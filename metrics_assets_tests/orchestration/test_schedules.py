@@ -159,3 +159,15 @@ def _started_early(world: World, instance: dg.DagsterInstance) -> set[str | None
     sensor = world.repository.get_sensor_def("run_sets_with_a_large_backlog")
     data = sensor.evaluate_tick(dg.build_sensor_context(instance=instance, repository_def=world.repository))
     return {request.job_name for request in data.run_requests or []}
+
+
+def test_job_metrics_are_brought_up_to_date_by_one_run_at_a_time(world: World, instance: dg.DagsterInstance) -> None:
+    (request,), _ = _evaluate(world, instance, "update_job_metrics")
+    assert (request.partition_key, request.tags["metrics/mode"]) == (AT.date().isoformat(), "tick")
+
+    instance.create_run_for_job(
+        world.definitions.resolve_job_def("update_job_metrics"), status=dg.DagsterRunStatus.STARTED
+    )
+    requests, reason = _evaluate(world, instance, "update_job_metrics")
+    assert requests == []
+    assert "queued or running" in reason

@@ -1,0 +1,137 @@
+"""Totals by job and by client of some days, and how this project's own sets keep up with their schedules."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+from psycopg import sql
+
+from metrics_assets.catalog.job_metrics import COMPLETED, JobMetric
+from metrics_assets.job_metrics.operations import EVERY_CLIENT, Operation, file, listed, see
+from metrics_assets.job_metrics.own_runs import MODE, SET
+from metrics_assets.job_metrics.pace import Pace, Tick, pace
+from metrics_assets.job_metrics.records import JobRun
+from metrics_assets.job_metrics.service import JobMetrics
+from metrics_assets.job_metrics.values import Value
+from metrics_assets.stores.postgres import Postgres
+
+_TOTAL_COLUMNS = 6
+
+
+@dataclass(frozen=True)
+class Total:
+    """A job's runs of a day, or those of one client in it.
+
+    Attributes:
+        client_id: empty for the job as a whole.
+        runs: job runs, or client runs; those that are neither completed nor failed are in progress.
+        metrics: summed, or as the metric says, by its name.
+    """
+
+    day: dt.date
+    job_name: str
+    client_id: str
+    runs: int
+    runs_completed: int
+    runs_failed: int
+    metrics: Mapping[str, Value]
+
+
+@dataclass(frozen=True)
+class JobReport:
+    """What the runs that began on some days come to.
+
+    Attributes:
+        runs: every run, the newest first.
+        by_job, by_client: totals by day.
+        paces: how each set keeps up, at the end of the days, by the name of the set.
+    """
+
+    first_day: dt.date
+    last_day: dt.date
+    runs: tuple[JobRun, ...]
+    by_job: tuple[Total, ...]
+    by_client: tuple[Total, ...]
+    paces: Mapping[str, Pace]
+
+
+def between(first_day: dt.date, last_day: dt.date) -> tuple[dt.datetime, dt.datetime]:
+    """The moments from which and before which the days last, in UTC."""
+    begin, end = (dt.datetime.combine(day, dt.time(), dt.UTC) for day in (first_day, last_day))
+    return begin, end + dt.timedelta(days=1)
+
+
+def aggregate_runs(postgres: Postgres, first_day: dt.date, last_day: dt.date, *, again: bool = False) -> int:
+    """Recompute the totals of runs that began on these days and whose clients changed, or of all; returns how many."""
+    service = JobMetrics(postgres)
+    found = service.run(partial(_to_aggregate, *between(first_day, last_day), again))
+    for run_id in found:
+        service.update_job_aggregate_metrics(run_id)
+    return len(found)
+
+
+def report(postgres: Postgres, first_day: dt.date, last_day: dt.date, periods: Mapping[str, float]) -> JobReport:
+    """Totals of the runs that began on these days, as they are stored.
+
+    Args:
+        periods: seconds from one scheduled tick to the next, by set.
+    """
+    service = JobMetrics(postgres)
+    first, end = between(first_day, last_day)
+    known = service.metrics()
+    recent = service.job_runs(began=(end - dt.timedelta(days=1), end))
+    return JobReport(
+        first_day,
+        last_day,
+        service.job_runs(began=(first, end)),
+        service.run(partial(_totals, "totals_by_job", first, end, known)),
+        service.run(partial(_totals, "totals_by_client", first, end, known)),
+        {name: pace(name, period, list(_ticks(recent, name))) for name, period in periods.items()},
+    )
+
+
+def _to_aggregate(first: dt.datetime, end: dt.datetime, again: bool) -> Operation[list[str]]:
+    yield from see(EVERY_CLIENT)
+    found = yield file("runs_to_aggregate"), {"first": first, "end": end, "again": again}
+    return [str(run_id) for (run_id,) in found]
+
+
+def _totals(
+    question: str, first: dt.datetime, end: dt.datetime, known: Sequence[JobMetric]
+) -> Operation[tuple[Total, ...]]:
+    yield from see(EVERY_CLIENT)
+    metrics = [metric for metric in known if not metric.is_last]
+    columns = [
+        ("client", metric.column) if question == "totals_by_client" else ("run", metric.job_column)
+        for metric in metrics
+    ]
+    aggregates = [
+        sql.SQL("{}({})").format(sql.SQL(metric.aggregation.value), sql.Identifier(*column))
+        for metric, column in zip(metrics, columns, strict=True)
+    ]
+    found = yield file(question, aggregates=listed(aggregates)), {"first": first, "end": end}
+    return tuple(_total(row, metrics) for row in found)
+
+
+def _total(row: tuple[Any, ...], metrics: Iterable[JobMetric]) -> Total:
+    cells = zip(metrics, row[_TOTAL_COLUMNS:], strict=True)
+    return Total(*(*row[:_TOTAL_COLUMNS], {metric.name: cell for metric, cell in cells if cell is not None}))
+
+
+def _ticks(runs: Iterable[JobRun], set_name: str) -> Iterable[Tick]:
+    for run in runs:
+        if run.labels.get(SET) == set_name and run.labels.get(MODE) == "tick" and run.status == COMPLETED:
+            seconds = seconds_from_request(run)
+            if seconds is not None:
+                yield Tick(run.started_at, seconds, int(str(run.metrics.get("Backlog After", 0))))
+
+
+def seconds_from_request(run: JobRun) -> float | None:
+    """From the time that a run was asked for to its end, the wait included; None while it runs."""
+    if run.finished_at is None:
+        return None
+    return (run.finished_at - (run.requested_at or run.started_at)).total_seconds()
