@@ -174,8 +174,8 @@ class ModelRegistry:
         Raises:
             UnknownModel: there is no such model, or no such replacement.
         """
-        if replaced_by is not None and self.get(replaced_by) is None:
-            raise UnknownModel(replaced_by)
+        if replaced_by is not None:
+            self._require(replaced_by)
         return self.update(model_id, by=by, retires_at=retires_at, replaced_by=replaced_by)
 
     def history(self, model_id: str) -> tuple[Change, ...]:
@@ -192,9 +192,8 @@ class ModelRegistry:
         Raises:
             ConfigurationError: the share cannot be used, the id is taken, or the model has an open route.
         """
-        for wanted in (model_id, to_model_id):
-            if self.get(wanted) is None:
-                raise UnknownModel(wanted)
+        self._require(model_id)
+        self._require(to_model_id)
         return self._routes.start(route_id, model_id, to_model_id, share)
 
     def end_route(self, route_id: str) -> None:
@@ -214,8 +213,8 @@ class ModelRegistry:
 
     def cost(self, model_id: str, feature: Feature) -> float:
         """US dollars of one use, 0 where nothing is charged or known."""
-        config = self.get(model_id)
-        return float(config.pricing.get(feature, 0)) if config else 0.0
+        found = self._cache.get("=" + model_id)
+        return float(found[0].pricing.get(feature, 0)) if found else 0.0
 
     def stats(self) -> CacheStats:
         """What the cache has done."""
@@ -224,6 +223,10 @@ class ModelRegistry:
     def close(self) -> None:
         """Stop listening."""
         self._listener.close()
+
+    def _require(self, model_id: str) -> None:
+        if not self._cache.get("=" + model_id):
+            raise UnknownModel(model_id)
 
     def _replacement(self, model_id: str) -> str:
         now, passed = dt.datetime.now(dt.UTC), [model_id]
