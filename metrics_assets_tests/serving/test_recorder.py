@@ -142,11 +142,13 @@ def test_a_slow_clickhouse_does_not_hold_up_the_caller_and_counts_nothing_twice(
 def test_memory_and_disk_are_bounded_and_what_does_not_fit_is_rejected(make: Make, proxy: Proxy) -> None:
     proxy.cut()
     recorder = make(max_pending=100, max_spill_bytes=1, block_events=10)
-    assert recorder.record_many(MODEL_USAGE, _events(250), timeout_seconds=0.0) <= 100
+    assert recorder.record_many(MODEL_USAGE, _events(250), timeout_seconds=0.0) == 100
     for event in _events(150):
         recorder.record(MODEL_USAGE, event)
     stats = recorder.stats()
-    assert (stats.recorded, stats.rejected, stats.pending) == (100, 300, 100)
+    # `record` takes no lock: while a block of ten is cut, ten more may slip in
+    assert 100 <= stats.recorded == stats.pending <= 110
+    assert stats.recorded + stats.rejected == 400
     proxy.open()
     recorder.flush(timeout_seconds=60)
     assert recorder.record(MODEL_USAGE, ("aurora", 1, "chat"))

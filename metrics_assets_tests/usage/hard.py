@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import datetime as dt
+import uuid
 
 from metrics_assets.serving.registry import ModelConfig, ModelRegistry
 from metrics_assets.stores import Stores
 from metrics_assets.usage import rollup
 from metrics_assets.usage.report import UsageReport, usage_report
-from metrics_assets_tests.usage.conftest import events
+from metrics_assets_tests.usage.conftest import COLUMNS
 
 TODAY = dt.date(2026, 11, 27)
 NOW = dt.datetime(2026, 11, 27, 12, tzinfo=dt.UTC)
@@ -27,15 +28,17 @@ def fill(stores: Stores, registry: ModelRegistry) -> None:
     _model(registry, "cold", "Cold <b>one</b>")
     registry.deprecate("falling", retires_at=NOW + dt.timedelta(days=10), replaced_by="rising")
     registry.start_route("trial", "falling", "rising", 0.5)
+    lines: list[str] = []
     for number in range(40):
         on = TODAY - dt.timedelta(days=number)
-        _use(stores, on, "script", 12)
-        _use(stores, on, "pipe", 6, "image")
-        _use(stores, on, "image", 3, "comparison")
-        _use(stores, on, "rising", 9 if number <= 7 else 1)
-        _use(stores, on, "falling", 1 if number <= 7 else 9)
+        lines += _uses(on, "script", 12)
+        lines += _uses(on, "pipe", 6, "image")
+        lines += _uses(on, "image", 3, "comparison")
+        lines += _uses(on, "rising", 9 if number <= 7 else 1)
+        lines += _uses(on, "falling", 1 if number <= 7 else 9)
     for number in range(8):
-        _use(stores, TODAY, f"unknown-{number}", 1)
+        lines += _uses(TODAY, f"unknown-{number}", 1)
+    stores.clickhouse.insert_tsv("modelUsage", COLUMNS, ["".join(lines).encode()])
     rollup.tick(stores)
 
 
@@ -48,5 +51,5 @@ def _model(registry: ModelRegistry, model_id: str, name: str, **given: object) -
     registry.create(ModelConfig(id=model_id, name=name, provider="Aurora", status="active", **given))  # type: ignore[arg-type]
 
 
-def _use(stores: Stores, on: dt.date, model: str, count: int, feature: str = "chat") -> None:
-    events(stores, f"{on} 10:00:00", count=count, model=model, feature=feature)
+def _uses(on: dt.date, model: str, count: int, feature: str = "chat") -> list[str]:
+    return [f"{uuid.uuid4()}\t{model}\t1\t{feature}\t{on} 10:00:00\n" for _ in range(count)]

@@ -50,6 +50,16 @@ class RecorderStats:
     blocks_on_disk: int
 
 
+class _Ticket:
+    """Its place in the queue tells what was recorded before a flush.
+
+    Attributes:
+        last: number of the last block that holds anything from before it; None while that is not known.
+    """
+
+    last: int | None = None
+
+
 class Recorder:
     """Safe to share between threads; coroutines call `record` as it is.
 
@@ -81,17 +91,19 @@ class Recorder:
         self._sender = Sender(url, timeout_seconds=insert_timeout_seconds)
         self._spill = Spill(folder, max_bytes=max_spill_bytes)
         self._ids = iter(EventIds())
-        self._queue: deque[Recorded] = deque()
+        # what `record` touches, without a lock: a deque's append and length are atomic
+        self._queue: deque[Recorded | _Ticket] = deque()
+        self._limit = max_pending
         self._blocks: queue.Queue[Block] = queue.Queue(_BLOCKS_AHEAD)
         self._state = threading.Condition()
         self._wanted = threading.Event()
         self._closing = False
-        self._taken = self._collected = 0  # events, ever
-        # by number: events that were collected before the block
-        self._unacknowledged: dict[int, tuple[int, Block]] = {}
         self._give_up_at = float("inf")
-        self._number = 0
-        self._flushed = self._spilled = self._rejected = self._settled = 0
+        self._bulk_entries = self._bulk_events = 0  # in the queue, of `record_many`
+        self._number = 0  # of the last block
+        self._unacknowledged: dict[int, Block | None] = {}  # by number; None while its lines are made
+        self._collected = self._settled = 0  # events, ever
+        self._flushed = self._spilled = self._rejected = 0
         self._collector = threading.Thread(target=self._collect, name="recorder-collector", daemon=True)
         self._courier = threading.Thread(target=self._deliver, name="recorder-sender", daemon=True)
         self._collector.start()
@@ -105,7 +117,13 @@ class Recorder:
         """
         if len(values) != len(log.columns):
             check(log, values)
-        return self._take((log, time.time(), (values,)), 1) == 1
+        waiting = len(self._queue)
+        if waiting >= self._limit:
+            return self._reject(1)
+        self._queue.append((log, time.time(), (values,)))
+        if waiting == self._block_events:
+            self._wanted.set()
+        return True
 
     def record_many(self, log: EventLog, events: Iterable[Sequence[object]], *, timeout_seconds: float = 10.0) -> int:
         """Take many events, waiting for room in memory; returns how many were taken, the first ones.
@@ -127,7 +145,16 @@ class Recorder:
             piece = given[begin : begin + self._piece]
             with self._state:
                 self._state.wait_for(lambda: self._room() >= self._piece, max(0.0, deadline - time.monotonic()))
-            taken += self._take((log, time.time(), piece), len(piece))
+                fits = piece[: max(0, self._room())]
+                if fits:
+                    self._queue.append((log, time.time(), fits))
+                    self._bulk_entries += 1
+                    self._bulk_events += len(fits)
+                    self._limit = self._singles()
+            taken += len(fits)
+            self._wanted.set()
+        if taken < len(given):
+            self._reject(len(given) - taken)
         return taken
 
     def flush(self, *, delivered: bool = False, timeout_seconds: float = 30.0) -> None:
@@ -139,15 +166,16 @@ class Recorder:
         Raises:
             StoreUnreachable: it is not so after that time; the message says how much is where.
         """
+        ticket = _Ticket()
+        self._queue.append(ticket)
+        self._wanted.set()
         with self._state:
-            target = self._taken
-            self._wanted.set()
             done = self._state.wait_for(
-                lambda: self._acknowledged_to(target) and not (delivered and len(self._spill)), timeout_seconds
+                lambda: self._acknowledged_to(ticket) and not (delivered and len(self._spill)), timeout_seconds
             )
             if not done:
                 raise StoreUnreachable(
-                    f"After {timeout_seconds:g} s {self._taken - self._settled:,} events are in memory only, and "
+                    f"After {timeout_seconds:g} s {self._pending():,} events are in memory only, and "
                     f"{len(self._spill)} blocks on disk. Look at ClickHouse and at the disk, and flush again."
                 )
 
@@ -155,11 +183,11 @@ class Recorder:
         """Counts since the recorder was made."""
         with self._state:
             return RecorderStats(
-                recorded=self._taken,
+                recorded=self._settled + self._pending(),
                 flushed=self._flushed,
                 spilled=self._spilled,
                 rejected=self._rejected,
-                pending=self._taken - self._settled,
+                pending=self._pending(),
                 blocks_on_disk=len(self._spill),
             )
 
@@ -169,31 +197,32 @@ class Recorder:
             if self._closing:
                 return
             self._closing = True
+            self._limit = 0
             self._give_up_at = time.monotonic() + timeout_seconds / 2
             self._wanted.set()
             self._state.notify_all()
         self._collector.join(timeout_seconds)
         self._courier.join(timeout_seconds)
-        for _, block in list(self._unacknowledged.values()):
-            self._spilled_now(block)
+        for block in list(self._unacknowledged.values()):
+            if block is not None:
+                self._spilled_now(block)
         self._spill.close()
 
-    def _room(self) -> int:
-        return self._max_pending - (self._taken - self._settled)
+    def _pending(self) -> int:
+        return len(self._queue) - self._bulk_entries + self._bulk_events + self._collected - self._settled
 
-    def _take(self, recorded: Recorded, events: int) -> int:
+    def _room(self) -> int:
+        return 0 if self._closing else self._max_pending - self._pending()
+
+    def _singles(self) -> int:
+        """How long the queue may be, with the events that are elsewhere in memory."""
+        return 0 if self._closing else self._room() + len(self._queue)
+
+    def _reject(self, events: int) -> bool:
         with self._state:
-            room = 0 if self._closing else self._room()
-            if events > room:
-                self._rejected += events - room
-                events, recorded = room, (recorded[0], recorded[1], recorded[2][:room])
-            if events:
-                self._taken += events
-                self._queue.append(recorded)
-                waiting = self._taken - self._collected
-                if waiting >= self._block_events > waiting - events:
-                    self._wanted.set()
-        return events
+            self._rejected += events
+        self._wanted.set()
+        return False
 
     def _collect(self) -> None:
         while True:
@@ -210,17 +239,31 @@ class Recorder:
     def _cut(self) -> list[Block]:
         """The events that have waited longest, as a block for each log."""
         by_table: dict[str, list[Recorded]] = {}
+        tickets: list[_Ticket] = []
         events = 0
-        while self._queue and events < self._block_events:
-            recorded = self._queue.popleft()
-            by_table.setdefault(recorded[0].table, []).append(recorded)
-            events += len(recorded[2])
-        first = self._number + 1
-        self._number += len(by_table)
+        with self._state:
+            while self._queue and events < self._block_events:
+                entry = self._queue.popleft()
+                if isinstance(entry, _Ticket):
+                    tickets.append(entry)
+                    continue
+                by_table.setdefault(entry[0].table, []).append(entry)
+                many = len(entry[2])
+                events += many
+                if type(entry[2]) is list:
+                    self._bulk_entries -= 1
+                    self._bulk_events -= many
+            first = self._number + 1
+            self._number += len(by_table)
+            self._collected += events
+            self._unacknowledged.update(dict.fromkeys(range(first, self._number + 1)))
+            for ticket in tickets:
+                ticket.last = self._number
+            self._limit = self._singles()
+            self._state.notify_all()
         blocks = [block_of(first + at, each[0][0], each, self._ids) for at, each in enumerate(by_table.values())]
         with self._state:
-            self._unacknowledged.update({block.number: (self._collected, block) for block in blocks})
-            self._collected += events
+            self._unacknowledged.update({block.number: block for block in blocks})
         return blocks
 
     def _handed_over(self, block: Block) -> bool:
@@ -325,8 +368,9 @@ class Recorder:
     def _settle(self, block: Block) -> None:
         if self._unacknowledged.pop(block.number, None) is not None:
             self._settled += block.events
+            self._limit = self._singles()
             self._state.notify_all()
 
-    def _acknowledged_to(self, events: int) -> bool:
-        """Whether none of the first `events` events is in memory only."""
-        return self._collected >= events and all(before >= events for before, _ in self._unacknowledged.values())
+    def _acknowledged_to(self, ticket: _Ticket) -> bool:
+        """Whether nothing that was recorded before the ticket is in memory only."""
+        return ticket.last is not None and all(number > ticket.last for number in self._unacknowledged)
