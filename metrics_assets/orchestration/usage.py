@@ -1,7 +1,7 @@
 """Usage of models in Dagster: `model_usage_daily` counts the log, `model_usage_report` shows what it tells.
 
 Both are ticked by one job when something has arrived, and once a day when nothing has, because the report moves on with
-the days. Not here: how anything is counted or drawn (`metrics_assets.usage`).
+the days. Not here: how anything is counted or drawn (`metrics_assets.serving.usage`).
 """
 
 # Dagster reads the annotation of `context`: no `from __future__ import annotations` here.
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from dagster._core.definitions.unresolved_asset_job_definition import UnresolvedAssetJobDefinition
 
     from metrics_assets.orchestration.resources import Session
-    from metrics_assets.usage.report import UsageReport
+    from metrics_assets.serving.usage.report import UsageReport
 
 DAILY = "model_usage_daily"
 REPORT = "model_usage_report"
@@ -82,7 +82,7 @@ def usage_checks() -> list[dg.AssetChecksDefinition]:
     def run(context: dg.AssetCheckExecutionContext) -> dg.AssetCheckResult:
         session: Session = context.resources.stores
         with explained(context.op_execution_context):
-            from metrics_assets.usage.probe import differences
+            from metrics_assets.serving.usage.probe import differences
 
             first = dt.datetime.now(dt.UTC).date() - dt.timedelta(days=_CHECKED_DAYS - 1)
             found = differences(session.stores, first)
@@ -127,7 +127,7 @@ def usage_schedule(job: "UnresolvedAssetJobDefinition", settings: Settings, conn
         if context.instance.get_run_records(dg.RunsFilter(tags={tags.TICK: GROUP}, statuses=_ACTIVE), limit=1):
             return dg.SkipReason(f"A tick of {GROUP} is queued or running.")
         with connect() as session:
-            from metrics_assets.usage.rollup import waiting_rows
+            from metrics_assets.serving.usage.rollup import waiting_rows
 
             with session.stores.postgres.connection() as connection:
                 waiting = waiting_rows(session.stores, connection)
@@ -177,7 +177,7 @@ def _daily(days: dg.DailyPartitionsDefinition, settings: Settings) -> dg.AssetsD
         session: Session = context.resources.stores
         with explained(context):
             from metrics_assets.pipeline.ledger import noting_failure
-            from metrics_assets.usage import rollup
+            from metrics_assets.serving.usage import rollup
 
             mode, run_id, (first, last) = tags.mode_of(context.run.tags), context.run.run_id, days_of(context)
             with noting_failure(session.stores, DAILY, mode.value, run_id, first_day=first, last_day=last):
@@ -209,12 +209,12 @@ def _report(days: dg.DailyPartitionsDefinition) -> dg.AssetsDefinition:
     def materialize(context: dg.AssetExecutionContext) -> dg.MaterializeResult:  # type: ignore[type-arg]
         session: Session = context.resources.stores
         with explained(context):
-            from metrics_assets.usage.report import usage_report
+            from metrics_assets.serving.usage.report import usage_report
 
             _, last = days_of(context)
             report = usage_report(session.stores, last)
             path = _written(report, session.settings)
-        from metrics_assets.usage import markdown
+        from metrics_assets.serving.usage import markdown
 
         return dg.MaterializeResult(
             metadata={
@@ -234,7 +234,7 @@ def _report(days: dg.DailyPartitionsDefinition) -> dg.AssetsDefinition:
 
 def _written(report: "UsageReport", settings: Settings) -> Path:
     """The page as a file, whole or not there. Returns its path."""
-    from metrics_assets.usage.page import page
+    from metrics_assets.serving.usage.page import page
 
     folder = settings.home / "reports"
     path = folder / f"model-usage-{report.last}.html"
@@ -255,4 +255,4 @@ def _code_version(*names: str) -> str:
 
 
 def _sql(name: str) -> str:
-    return files.files("metrics_assets").joinpath("usage", "sql", name).read_text(encoding="utf-8").strip()
+    return files.files("metrics_assets").joinpath("serving", "usage", "sql", name).read_text(encoding="utf-8").strip()

@@ -12,7 +12,7 @@ import pytest
 from metrics_assets.orchestration import usage
 from metrics_assets_tests.orchestration.conftest import World
 from metrics_assets_tests.orchestration.runs import check, materialization, run_job, today, told
-from metrics_assets_tests.usage.conftest import events
+from metrics_assets_tests.serving.usage.conftest import events
 
 _TICK = {"metrics/mode": "tick", "metrics/tick": usage.GROUP}
 

@@ -6,8 +6,8 @@ import datetime as dt
 
 from metrics_assets.sample.generate import load_sample
 from metrics_assets.sample.registry import MODELS, fill_registry
+from metrics_assets.serving.usage.report import usage_report
 from metrics_assets.stores import Stores
-from metrics_assets.usage.report import usage_report
 
 
 def test_the_report_of_sample_data_is_alive(stores: Stores) -> None:

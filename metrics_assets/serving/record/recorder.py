@@ -99,6 +99,7 @@ class Recorder:
         self._wanted = threading.Event()
         self._closing = False
         self._give_up_at = float("inf")
+        self._tickets = 0  # in the queue
         self._bulk_entries = self._bulk_events = 0  # in the queue, of `record_many`
         self._number = 0  # of the last block
         self._unacknowledged: dict[int, Block | None] = {}  # by number; None while its lines are made
@@ -167,9 +168,12 @@ class Recorder:
             StoreUnreachable: it is not so after that time; the message says how much is where.
         """
         ticket = _Ticket()
-        self._queue.append(ticket)
-        self._wanted.set()
         with self._state:
+            if self._closing and not self._pending():
+                return
+            self._queue.append(ticket)
+            self._tickets += 1
+            self._wanted.set()
             done = self._state.wait_for(
                 lambda: self._acknowledged_to(ticket) and not (delivered and len(self._spill)), timeout_seconds
             )
@@ -209,7 +213,8 @@ class Recorder:
         self._spill.close()
 
     def _pending(self) -> int:
-        return len(self._queue) - self._bulk_entries + self._bulk_events + self._collected - self._settled
+        waiting = len(self._queue) - self._tickets - self._bulk_entries + self._bulk_events
+        return waiting + self._collected - self._settled
 
     def _room(self) -> int:
         return 0 if self._closing else self._max_pending - self._pending()
@@ -246,6 +251,7 @@ class Recorder:
                 entry = self._queue.popleft()
                 if isinstance(entry, _Ticket):
                     tickets.append(entry)
+                    self._tickets -= 1
                     continue
                 by_table.setdefault(entry[0].table, []).append(entry)
                 many = len(entry[2])

@@ -9,9 +9,9 @@ import random
 import numpy as np
 import pytest
 
-from metrics_assets.usage.forecast import forecast, spend_by_day
-from metrics_assets.usage.trends import direction, trends
-from metrics_assets_tests.usage.conftest import day
+from metrics_assets.serving.usage.forecast import forecast, spend_by_day
+from metrics_assets.serving.usage.trends import direction, trends
+from metrics_assets_tests.serving.usage.conftest import day
 
 _TODAY = day("2026-11-11")
 

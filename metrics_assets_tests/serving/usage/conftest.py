@@ -9,9 +9,6 @@ from collections.abc import Callable, Iterable
 import pytest
 
 from metrics_assets.stores import Stores
-from metrics_assets_tests.serving.conftest import registry
-
-__all__ = ["registry"]
 
 COLUMNS = ("eventId", "modelId", "userId", "feature", "timestamp")
 Use = Callable[..., list[uuid.UUID]]

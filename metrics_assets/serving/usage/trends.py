@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
-from metrics_assets.usage.stats import DayUse
+from metrics_assets.serving.usage.stats import DayUse
 
 Direction = Literal["rising", "falling", "steady"]
 

@@ -13,10 +13,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from metrics_assets.errors import ConfigurationError
+from metrics_assets.serving.usage.rollup import uncounted
 from metrics_assets.stores import Stores, sqlfile
-from metrics_assets.usage.rollup import uncounted
 
-_PACKAGE = "metrics_assets.usage"
+_PACKAGE = "metrics_assets.serving.usage"
 _FIRST_DAY, _LAST_DAY = dt.date(1900, 1, 1), dt.date(2299, 12, 31)
 _MILLISECOND = dt.timedelta(milliseconds=1)
 

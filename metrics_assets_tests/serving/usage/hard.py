@@ -6,10 +6,10 @@ import datetime as dt
 import uuid
 
 from metrics_assets.serving.registry import ModelConfig, ModelRegistry
+from metrics_assets.serving.usage import rollup
+from metrics_assets.serving.usage.report import UsageReport, usage_report
 from metrics_assets.stores import Stores
-from metrics_assets.usage import rollup
-from metrics_assets.usage.report import UsageReport, usage_report
-from metrics_assets_tests.usage.conftest import COLUMNS
+from metrics_assets_tests.serving.usage.conftest import COLUMNS
 
 TODAY = dt.date(2026, 11, 27)
 NOW = dt.datetime(2026, 11, 27, 12, tzinfo=dt.UTC)

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from metrics_assets.usage.forecast import Forecast
-from metrics_assets.usage.report import DAYS, UsageReport
-from metrics_assets.usage.trends import ModelTrend
+from metrics_assets.serving.usage.forecast import Forecast
+from metrics_assets.serving.usage.report import DAYS, UsageReport
+from metrics_assets.serving.usage.trends import ModelTrend
 
 _SHOWN = 20
 

@@ -11,10 +11,10 @@ from selenium import webdriver
 from selenium.webdriver.common.by import By
 
 from metrics_assets.serving.registry import ModelRegistry
+from metrics_assets.serving.usage.page import page
 from metrics_assets.stores import Stores
-from metrics_assets.usage.page import page
 from metrics_assets_tests.browser.page import CHROMEDRIVER, CHROMIUM, chromium
-from metrics_assets_tests.usage import hard
+from metrics_assets_tests.serving.usage import hard
 
 pytestmark = [
     pytest.mark.browser,

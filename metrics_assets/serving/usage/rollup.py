@@ -33,7 +33,7 @@ from metrics_assets.stores.postgres import Connection, locked, scalar
 MODEL_USAGE = Log("modelUsage")
 DAILY_ASSET = "model_usage_daily"
 
-_PACKAGE = "metrics_assets.usage"
+_PACKAGE = "metrics_assets.serving.usage"
 _LOCK = 50  # who counts the log: of two counts the one with the higher version must have seen more
 _FIRST_DAY, _LAST_DAY = dt.date(1900, 1, 1), dt.date(2299, 12, 31)
 _DAYS_A_STATEMENT = 31

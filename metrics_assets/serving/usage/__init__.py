@@ -1,4 +1,4 @@
-"""Usage of models: recorded by the application as it happens, counted exactly when it is asked for.
+"""Usage of models: recorded by the application as it happens, counted exactly whenever it is asked for.
 
 ```python
 from metrics_assets.serving.usage import get_usage_stats, track_usage
@@ -6,6 +6,13 @@ from metrics_assets.serving.usage import get_usage_stats, track_usage
 track_usage("aurora-chat", user_id, "chat")
 get_usage_stats(start=date(2026, 11, 1), end=date(2026, 11, 30))
 ```
+
+`rollup` counts the log modelUsage into modelUsageDaily by arrival, `stats` answers from both, `arms` splits by route,
+`trends` and `forecast` make sense of the days, `report` gathers it all, `sections`, `markdown`, `charts` and `page`
+show it. Not here: when anything runs (`orchestration.usage`).
+
+An event counts once, however often it is delivered: as its earliest delivery says it (timestamp, then model, then
+feature, where deliveries differ).
 """
 
 from __future__ import annotations
@@ -16,7 +23,7 @@ from metrics_assets.errors import ConfigurationError
 from metrics_assets.serving import process
 from metrics_assets.serving.record import MODEL_USAGE, record
 from metrics_assets.serving.registry.config import FEATURES, LONGEST_ID, Feature
-from metrics_assets.usage.stats import ModelUsage, usage_stats
+from metrics_assets.serving.usage.stats import ModelUsage, usage_stats
 
 __all__ = ["ModelUsage", "get_usage_stats", "track_usage"]
 
@@ -48,5 +55,5 @@ def get_usage_stats(
     start: dt.date | dt.datetime | None = None,
     end: dt.date | dt.datetime | None = None,
 ) -> tuple[ModelUsage, ...]:
-    """Uses per model, in all and per feature, most used first. See `usage.stats.usage_stats`."""
+    """Uses per model, in all and per feature, most used first. See `stats.usage_stats`."""
     return usage_stats(process.stores(), model_id, start, end)

@@ -15,7 +15,7 @@ from statistics import NormalDist
 import numpy as np
 from numpy.typing import NDArray
 
-from metrics_assets.usage.stats import DayUse
+from metrics_assets.serving.usage.stats import DayUse
 
 _FEWEST_DAYS = 14  # two of each weekday
 HISTORY_DAYS = 56

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import re
 
-from metrics_assets.usage import charts
-from metrics_assets.usage.report import UsageReport
-from metrics_assets.usage.sections import Section, all_sections, top_models
+from metrics_assets.serving.usage import charts
+from metrics_assets.serving.usage.report import UsageReport
+from metrics_assets.serving.usage.sections import Section, all_sections, top_models
 
 # what Markdown, or HTML in it, gives a meaning
 _SIGNS = re.compile(r"([\\`*_{}\[\]()#+!|~>.:@$-])")

@@ -5,8 +5,8 @@ from __future__ import annotations
 import datetime as dt
 from dataclasses import dataclass
 
+from metrics_assets.serving.usage.rollup import uncounted
 from metrics_assets.stores import Stores, sqlfile
-from metrics_assets.usage.rollup import uncounted
 
 
 @dataclass(frozen=True)
@@ -24,7 +24,7 @@ def differences(stores: Stores, first: dt.date) -> Differences:
     if stale is None:
         return Differences(0, ())
     found = stores.clickhouse.rows(
-        sqlfile.read("metrics_assets.usage", "sql/probe.sql"),
+        sqlfile.read("metrics_assets.serving.usage", "sql/probe.sql"),
         {"first": first.isoformat(), "except": [day.isoformat() for day in sorted(stale)]},
     )
     # what arrived while the query ran is the next tick's

@@ -5,11 +5,11 @@ from __future__ import annotations
 import string
 from html import escape
 
+from metrics_assets.serving.usage import charts
+from metrics_assets.serving.usage.markdown import share_picture, trend_picture
+from metrics_assets.serving.usage.report import UsageReport
+from metrics_assets.serving.usage.sections import Section, all_sections, top_models
 from metrics_assets.stores import sqlfile
-from metrics_assets.usage import charts
-from metrics_assets.usage.markdown import share_picture, trend_picture
-from metrics_assets.usage.report import UsageReport
-from metrics_assets.usage.sections import Section, all_sections, top_models
 
 
 def page(report: UsageReport) -> str:
@@ -24,7 +24,7 @@ def page(report: UsageReport) -> str:
         f"<h2>Share of each feature</h2><figure>{share_picture(report)}</figure>",
         *map(_section, all_sections(report)),
     ]
-    template = string.Template(sqlfile.read("metrics_assets.usage", "page.html"))
+    template = string.Template(sqlfile.read("metrics_assets.serving.usage", "page.html"))
     return template.substitute(
         first=report.first,
         last=report.last,

@@ -10,11 +10,11 @@ from dataclasses import dataclass
 from metrics_assets.serving.registry.config import FEATURES, ModelConfig
 from metrics_assets.serving.registry.routing import Route, all_routes
 from metrics_assets.serving.registry.store import RegistryStore
+from metrics_assets.serving.usage.arms import ArmUse, usage_by_arm
+from metrics_assets.serving.usage.forecast import HISTORY_DAYS, Forecast, forecast, spend_by_day
+from metrics_assets.serving.usage.stats import uses_by_day
+from metrics_assets.serving.usage.trends import ModelTrend, trends
 from metrics_assets.stores import Stores
-from metrics_assets.usage.arms import ArmUse, usage_by_arm
-from metrics_assets.usage.forecast import HISTORY_DAYS, Forecast, forecast, spend_by_day
-from metrics_assets.usage.stats import uses_by_day
-from metrics_assets.usage.trends import ModelTrend, trends
 
 REPORT_ASSET = "model_usage_report"
 DAYS = 30

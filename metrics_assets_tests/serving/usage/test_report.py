@@ -8,11 +8,11 @@ from html.parser import HTMLParser
 import pytest
 
 from metrics_assets.serving.registry import ModelRegistry
+from metrics_assets.serving.usage import markdown
+from metrics_assets.serving.usage.page import page
+from metrics_assets.serving.usage.report import usage_report
 from metrics_assets.stores import Stores
-from metrics_assets.usage import markdown
-from metrics_assets.usage.page import page
-from metrics_assets.usage.report import usage_report
-from metrics_assets_tests.usage import hard
+from metrics_assets_tests.serving.usage import hard
 
 
 class _Page(HTMLParser):

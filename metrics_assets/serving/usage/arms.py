@@ -31,7 +31,7 @@ def usage_by_arm(stores: Stores, route: Route, *, now: dt.datetime | None = None
         "start": _text(route.started_at),
         "end": _text(end),
     }
-    found = stores.clickhouse.rows(sqlfile.read("metrics_assets.usage", "sql/by_arm.sql"), parameters)
+    found = stores.clickhouse.rows(sqlfile.read("metrics_assets.serving.usage", "sql/by_arm.sql"), parameters)
     return tuple(ArmUse(*row) for row in found)
 
 

@@ -12,12 +12,12 @@ import pytest
 from metrics_assets.errors import ConfigurationError
 from metrics_assets.serving.registry import ModelRegistry
 from metrics_assets.serving.registry.routing import arm_of
+from metrics_assets.serving.usage import rollup
+from metrics_assets.serving.usage.arms import usage_by_arm
+from metrics_assets.serving.usage.stats import usage_stats, uses_by_day
 from metrics_assets.stores import Stores
-from metrics_assets.usage import rollup
-from metrics_assets.usage.arms import usage_by_arm
-from metrics_assets.usage.stats import usage_stats, uses_by_day
 from metrics_assets_tests.serving.conftest import model as a_model
-from metrics_assets_tests.usage.conftest import COLUMNS, Use, day, events, moment
+from metrics_assets_tests.serving.usage.conftest import COLUMNS, Use, day, events, moment
 
 _START = day("2024-01-01")
 
