@@ -11,8 +11,8 @@ An event is *acknowledged* when a `flush` that was called after it returns: it i
 disk and goes there when ClickHouse is back. Every event has an id before it is first sent and keeps it, so one that is
 sent again counts once wherever ids are counted.
 
-`events` says what an event is and writes it as a line, `spill` keeps blocks of lines on disk, `sender` brings them to
-ClickHouse, `recorder` collects and answers for it all. `kinds` has the logs that are written so.
+`events` says what an event is and writes it as a line, `recorder` collects and cuts blocks of lines, `courier` brings
+them to ClickHouse by `sender` or to disk by `spill`, `books` say what became of all. `kinds` has the logs.
 """
 
 from __future__ import annotations
@@ -22,9 +22,10 @@ from collections.abc import Iterable, Sequence
 from contextlib import ExitStack
 
 from metrics_assets.serving import process
+from metrics_assets.serving.record.books import RecorderStats
 from metrics_assets.serving.record.events import EventLog
 from metrics_assets.serving.record.kinds import MODEL_USAGE
-from metrics_assets.serving.record.recorder import Recorder, RecorderStats
+from metrics_assets.serving.record.recorder import Recorder
 from metrics_assets.settings import settings
 
 __all__ = [
@@ -61,14 +62,14 @@ def record_many(log: EventLog, events: Iterable[Sequence[object]]) -> int:
     return recorder().record_many(log, events)
 
 
-def flush(*, timeout_seconds: float = 30.0) -> None:
+def flush(*, delivered: bool = False, timeout_seconds: float = 30.0) -> None:
     """Wait until everything recorded before is acknowledged. See `Recorder.flush`."""
-    recorder().flush(timeout_seconds=timeout_seconds)
+    recorder().flush(delivered=delivered, timeout_seconds=timeout_seconds)
 
 
-async def flush_async(*, timeout_seconds: float = 30.0) -> None:
+async def flush_async(*, delivered: bool = False, timeout_seconds: float = 30.0) -> None:
     """The same for coroutines: the event loop goes on meanwhile."""
-    await asyncio.to_thread(flush, timeout_seconds=timeout_seconds)
+    await asyncio.to_thread(flush, delivered=delivered, timeout_seconds=timeout_seconds)
 
 
 def recorder_stats() -> RecorderStats:
