@@ -16,11 +16,12 @@ from typing import TYPE_CHECKING
 
 import dagster as dg
 
-from metrics_assets.errors import ConfigurationError
+from metrics_assets.errors import ConfigurationError, StoreUnreachable
 from metrics_assets.orchestration import describe, outcome, resources, tags
 from metrics_assets.orchestration.connections import Connect
 from metrics_assets.orchestration.failures import explained
 from metrics_assets.orchestration.partitions import days_of, key_at
+from metrics_assets.orchestration.vanished import give_up, has_vanished
 from metrics_assets.settings import Settings
 
 if TYPE_CHECKING:
@@ -124,13 +125,16 @@ def usage_schedule(job: "UnresolvedAssetJobDefinition", settings: Settings, conn
     )
     def evaluate(context: dg.ScheduleEvaluationContext) -> dg.RunRequest | dg.SkipReason:
         partition = key_at(context.scheduled_execution_time)
-        if context.instance.get_run_records(dg.RunsFilter(tags={tags.TICK: GROUP}, statuses=_ACTIVE), limit=1):
-            return dg.SkipReason(f"A tick of {GROUP} is queued or running.")
         with connect() as session:
             from metrics_assets.serving.usage.rollup import waiting_rows
 
-            with session.stores.postgres.connection() as connection:
-                waiting = waiting_rows(session.stores, connection)
+            if _is_active(session, context.instance):
+                return dg.SkipReason(f"A tick of {GROUP} is queued or running.")
+            try:
+                with session.stores.postgres.connection() as connection:
+                    waiting = waiting_rows(session.stores, connection)
+            except StoreUnreachable as error:
+                return dg.SkipReason(f"{error} The log keeps what has arrived.")
         drawn = context.instance.fetch_materializations(
             dg.AssetRecordsFilter(asset_key=dg.AssetKey(REPORT), asset_partitions=[partition]), limit=1
         ).records
@@ -139,6 +143,15 @@ def usage_schedule(job: "UnresolvedAssetJobDefinition", settings: Settings, conn
         return dg.RunRequest(partition_key=partition, tags=_tick_tags(settings))
 
     return evaluate
+
+
+def _is_active(session: "Session", instance: dg.DagsterInstance) -> bool:
+    """Whether a tick is queued or runs. One whose process is gone is failed, and does not count."""
+    for record in instance.get_run_records(dg.RunsFilter(tags={tags.TICK: GROUP}, statuses=_ACTIVE)):
+        if not has_vanished(session, record):
+            return True
+        give_up(instance, record.dagster_run)
+    return False
 
 
 def _tick_tags(settings: Settings) -> dict[str, str]:

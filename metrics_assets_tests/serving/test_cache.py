@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -11,9 +11,10 @@ import redis
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
+from metrics_assets import local
 from metrics_assets.serving.registry.cache import VersionedCache
 from metrics_assets.serving.registry.shared import PREFIX, SharedTier
-from metrics_assets.stores import Stores
+from metrics_assets.stores.redis_store import connect
 from metrics_assets_tests.serving.waiting import until
 
 
@@ -39,6 +40,14 @@ class _Source:
         read = self.version, self.value
         self.before_answer()
         return read
+
+
+@pytest.fixture
+def redis_client(servers: local.Endpoints) -> Iterator[redis.Redis]:
+    """Redis without a key."""
+    with connect(servers.redis_url, client_name="test") as client:
+        client.flushall()
+        yield client
 
 
 @pytest.fixture
@@ -142,15 +151,15 @@ def test_a_notice_that_is_older_than_the_value_changes_nothing(source: _Source) 
     assert source.asked == 1
 
 
-def test_two_processes_share_one_load_through_redis(stores: Stores, source: _Source) -> None:
-    first, second = (_cache(source, shared=SharedTier(stores.redis)) for _ in range(2))
+def test_two_processes_share_one_load_through_redis(redis_client: redis.Redis, source: _Source) -> None:
+    first, second = (_cache(source, shared=SharedTier(redis_client)) for _ in range(2))
     assert first.get("key") == second.get("key") == "first"
     assert source.asked == 1
     assert second.stats().shared_hits == 1
 
 
-def test_a_process_waits_while_another_one_loads(stores: Stores, source: _Source) -> None:
-    first, second = (_cache(source, shared=SharedTier(stores.redis)) for _ in range(2))
+def test_a_process_waits_while_another_one_loads(redis_client: redis.Redis, source: _Source) -> None:
+    first, second = (_cache(source, shared=SharedTier(redis_client)) for _ in range(2))
     loading, go_on = threading.Event(), threading.Event()
 
     def wait() -> None:
@@ -169,20 +178,20 @@ def test_a_process_waits_while_another_one_loads(stores: Stores, source: _Source
     assert source.asked <= 2  # a second one only where the first took longer than anyone waits
 
 
-def test_redis_ends_a_value_with_the_reading_it_came_from(stores: Stores, source: _Source) -> None:
-    _cache(source, shared=SharedTier(stores.redis)).get("key")
-    stores.redis.pexpire(PREFIX + "key", 10_000)
+def test_redis_ends_a_value_with_the_reading_it_came_from(redis_client: redis.Redis, source: _Source) -> None:
+    _cache(source, shared=SharedTier(redis_client)).get("key")
+    redis_client.pexpire(PREFIX + "key", 10_000)
     now = 0.0
-    cache = _cache(source, shared=SharedTier(stores.redis), clock=lambda: now)
+    cache = _cache(source, shared=SharedTier(redis_client), clock=lambda: now)
     cache.get("key")
     now = 10.1  # less than a TTL after this process got it, more than one after it was read
-    stores.redis.delete(PREFIX + "key")
+    redis_client.delete(PREFIX + "key")
     cache.get("key")
     assert source.asked == 2
 
 
-def test_redis_keeps_the_newer_of_two_values(stores: Stores) -> None:
-    tier = SharedTier(stores.redis)
+def test_redis_keeps_the_newer_of_two_values(redis_client: redis.Redis) -> None:
+    tier = SharedTier(redis_client)
     tier.put("key", 7, "new", 60)
     tier.put("key", 6, "old", 60)
     held = tier.get("key")
@@ -190,9 +199,9 @@ def test_redis_keeps_the_newer_of_two_values(stores: Stores) -> None:
     assert (held.version, held.payload) == (7, "new")
 
 
-def test_an_old_value_in_redis_is_not_used_after_a_notice(stores: Stores, source: _Source) -> None:
-    SharedTier(stores.redis).put("key", 1, "stale", 60)
-    cache = _cache(source, shared=SharedTier(stores.redis))
+def test_an_old_value_in_redis_is_not_used_after_a_notice(redis_client: redis.Redis, source: _Source) -> None:
+    SharedTier(redis_client).put("key", 1, "stale", 60)
+    cache = _cache(source, shared=SharedTier(redis_client))
     source.version, source.value = 2, "second"
     cache.invalidate(2, ["key"])
     assert cache.get("key") == "second"
