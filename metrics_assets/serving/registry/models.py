@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import datetime as dt
 import json
+import time
 import warnings
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import Any
 
 from metrics_assets.errors import ConfigurationError
@@ -53,10 +54,17 @@ class ModelRegistry:
         ttl_seconds: how long a value is used after it was read in Postgres.
         max_entries: configurations in memory, those that do not exist included.
         shared: hold values in Redis too, for other processes.
+        clock: seconds that only go forward, for the TTL of configurations in memory.
     """
 
     def __init__(
-        self, stores: Stores, *, ttl_seconds: float = 60.0, max_entries: int = 10_000, shared: bool = True
+        self,
+        stores: Stores,
+        *,
+        ttl_seconds: float = 60.0,
+        max_entries: int = 10_000,
+        shared: bool = True,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._store = RegistryStore(stores.postgres)
         self._cache: VersionedCache[Configs] = VersionedCache(
@@ -65,6 +73,7 @@ class ModelRegistry:
             shared=SharedTier(stores.redis) if shared else None,
             ttl_seconds=ttl_seconds,
             max_entries=max_entries,
+            clock=clock,
         )
         self._index = LiveIndex(self._store, ttl_seconds=ttl_seconds)
         self._routes = Routes(stores.postgres, ttl_seconds=ttl_seconds)

@@ -16,6 +16,7 @@ from metrics_assets.stores.postgres import Connection, Postgres
 CHANNEL = "metrics_model_registry"
 _LOOK_SECONDS = 15.0  # a connection that is silent this long is asked whether it is still there
 _RETRY_SECONDS = 1.0
+_CLOSE_SECONDS = 5.0  # longer only while Postgres does not answer; the thread dies with the process
 
 Heard = Callable[[int, Sequence[str] | None], None]
 
@@ -52,9 +53,10 @@ class Listener:
         if not self._stopped.is_set():
             self._stopped.set()
             os.write(self._wake, b"x")
-            self._thread.join()
-            os.close(self._waker)
-            os.close(self._wake)
+            self._thread.join(_CLOSE_SECONDS)
+            if not self._thread.is_alive():
+                os.close(self._waker)
+                os.close(self._wake)
 
     def _run(self) -> None:
         while not self._stopped.is_set():

@@ -56,18 +56,17 @@ class RegistryStore:
 
     def get(self, model_id: str) -> tuple[int, tuple[ModelConfig, ...]]:
         """The registry's version, and the configuration; an empty tuple when there is none."""
-        with self._snapshot() as (version, connection):
-            return version, _configs(connection, "SELECT * FROM metrics.model_config WHERE id = %s", (model_id,))
+        found = self._rows("sql/get.sql", {"id": model_id})
+        return _version_of(found), _present(found)
 
     def all(self) -> tuple[int, tuple[ModelConfig, ...]]:
         """The registry's version, and every configuration by name."""
-        with self._snapshot() as (version, connection):
-            return version, _configs(connection, "SELECT * FROM metrics.model_config ORDER BY name, id")
+        found = self._rows("sql/all.sql")
+        return _version_of(found), _present(found)
 
     def find(self, filters: Mapping[str, object]) -> tuple[ModelConfig, ...]:
         """Configurations by provider, status, capabilities (all of them) and update time."""
-        with self._snapshot() as (_, connection):
-            return _configs(connection, sqlfile.read(_PACKAGE, "sql/find.sql"), filters)
+        return _present(self._rows("sql/find.sql", filters))
 
     def version(self) -> int:
         """The registry's version: moves with every change."""
@@ -76,10 +75,9 @@ class RegistryStore:
 
     def changed_since(self, version: int) -> tuple[int, dict[str, ModelConfig | None]]:
         """The registry's version, and what was written after an earlier one; None for what is gone."""
-        with self._snapshot() as (now, connection):
-            cursor = connection.cursor(row_factory=_tuple_and_row)
-            found = cursor.execute(sqlfile.read(_PACKAGE, "sql/changed_since.sql"), (version,)).fetchall()
-        return now, {key: _config(row) if row["id"] is not None else None for key, row in found}
+        found = self._rows("sql/changed_since.sql", {"since": version})
+        changes = {row["changed_id"]: row for row in found if row["changed_id"] is not None}
+        return _version_of(found), {key: next(iter(_present([row])), None) for key, row in changes.items()}
 
     def history(self, model_id: str) -> tuple[Change, ...]:
         """Every change of a configuration, newest first; those of a deleted one too."""
@@ -130,11 +128,10 @@ class RegistryStore:
             connection.execute("DELETE FROM metrics.model_config WHERE id = %s", (model_id,))
             return int(scalar(connection, _VERSION))
 
-    @contextmanager
-    def _snapshot(self) -> Iterator[tuple[int, Connection]]:
-        with self._postgres.connection() as connection, connection.transaction():
-            connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
-            yield int(scalar(connection, _VERSION)), connection
+    def _rows(self, name: str, values: Params = None) -> list[DictRow]:
+        with self._postgres.connection() as connection:
+            cursor = connection.cursor(row_factory=dict_row)
+            return cursor.execute(sqlfile.read(_PACKAGE, name), values).fetchall()
 
     @contextmanager
     def _writing(self, by: str | None) -> Iterator[Connection]:
@@ -157,6 +154,14 @@ def _configs(connection: Connection, statement: str, values: Params = None) -> t
     return tuple(map(_config, cursor.execute(statement, values).fetchall()))
 
 
+def _version_of(found: Sequence[DictRow]) -> int:
+    return int(found[0]["registry_version"])
+
+
+def _present(found: Sequence[DictRow]) -> tuple[ModelConfig, ...]:
+    return tuple(_config(row) for row in found if row["id"] is not None)
+
+
 def _config(row: Mapping[str, Any]) -> ModelConfig:
     return ModelConfig(**{name: row[name] for name in ModelConfig.__dataclass_fields__})
 
@@ -174,13 +179,3 @@ def _moved(before: Mapping[str, Any] | None, after: Mapping[str, Any] | None) ->
     old, new = before or {}, after or {}
     names = (old.keys() | new.keys()) - {"updated_at", "created_at"}
     return {name: (old.get(name), new.get(name)) for name in sorted(names) if old.get(name) != new.get(name)}
-
-
-def _tuple_and_row(cursor: psycopg.Cursor[Any]) -> Any:
-    """Rows as (first column, the others by name): the first one's name is also one of theirs."""
-    names = [column.name for column in cursor.description or ()]
-
-    def make(values: tuple[Any, ...]) -> tuple[Any, DictRow]:
-        return values[0], dict(zip(names[1:], values[1:], strict=True))
-
-    return make
