@@ -115,9 +115,7 @@ def _registry(place: _Place, count: int, options: Options) -> list[Row]:
 
 
 def _trace(place: _Place, options: Options) -> list[Row]:
-    """1,000 calls a second by a clock of their own, with Zipf popularity; one in a hundred asks for all models, and every
-    2,000th changes one.
-    """
+    """1,000 calls a second by a clock of their own, of Zipf popularity; one in a hundred asks for all."""
     shrunk = 10 if options.quick else 1
     count, calls = _MORE_MODELS // shrunk, _TRACE_CALLS // shrunk
     _fill(place.stores, count)
