@@ -9,6 +9,7 @@ the days. Not here: how anything is counted or drawn (`metrics_assets.serving.us
 import datetime as dt
 import hashlib
 import os
+import time
 import warnings
 from importlib import resources as files
 from pathlib import Path
@@ -224,6 +225,7 @@ def _report(days: dg.DailyPartitionsDefinition) -> dg.AssetsDefinition:
         with explained(context):
             from metrics_assets.serving.usage.report import usage_report
 
+            began = time.perf_counter()
             _, last = days_of(context)
             report = usage_report(session.stores, last)
             path = _written(report, session.settings)
@@ -236,6 +238,7 @@ def _report(days: dg.DailyPartitionsDefinition) -> dg.AssetsDefinition:
                 "details": dg.MetadataValue.md(markdown.details(report)),
                 "page": dg.MetadataValue.path(path),
                 "uses": report.total,
+                "seconds": round(time.perf_counter() - began, 4),
                 "models_used": len(report.used),
                 "models_cold": len(report.cold),
                 "range": f"{report.first} to {report.last}",
