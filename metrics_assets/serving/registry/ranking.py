@@ -102,5 +102,8 @@ def _near(word: str, part: str) -> bool:
     """Whether a word is a part, or how it begins, but for one edit."""
     if len(word) < _SHORTEST_MISTYPED:
         return False
+    # an edit of the first letter leaves the second one in its place or beside it; quicker than to look for the edit
+    if word[0] != part[:1] and word[1] != part[1:2] and word[1] != part[:1] and word[0] != part[1:2]:
+        return False
     lengths = {len(word) - 1, len(word), len(word) + 1}
     return any(within_one_edit(word, part[:length]) for length in lengths if length <= len(part) + 1)
