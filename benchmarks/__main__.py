@@ -21,7 +21,7 @@ from benchmarks.progress import say
 
 # those that share a data set stand together, because its servers stay up in between
 _ON_ONE_DATA_SET = ("base_models", "model_metrics", "drain", "rebuild", "idle", "schedule")
-AREAS = (*_ON_ONE_DATA_SET, "capture", "history", "memory", "jobs")
+AREAS = (*_ON_ONE_DATA_SET, "capture", "history", "memory", "jobs", "model_registry")
 _HERE = Path(__file__).parent
 _INTERRUPTED = 130
 

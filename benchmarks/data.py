@@ -72,6 +72,7 @@ class Volume:
                 "Donation": few,
                 "modelVersionEvents": round(self.downloads / 0.9),
                 "orchestration.jobs": self.generations,
+                "modelUsage": few,
             },
             history_days=HISTORY_DAYS,
             catalogue_days=HISTORY_DAYS + 30,

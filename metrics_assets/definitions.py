@@ -10,7 +10,7 @@ from collections.abc import Mapping
 import dagster as dg
 
 from metrics_assets.catalog import SETS
-from metrics_assets.orchestration import partitions, resources
+from metrics_assets.orchestration import partitions, resources, usage
 from metrics_assets.orchestration.alerts import alert_sensors
 from metrics_assets.orchestration.assets import all_assets
 from metrics_assets.orchestration.checks import all_checks
@@ -47,19 +47,21 @@ def build_defs(
     chosen = settings or environment()
     lend = connect or KeptSession()
     days = partitions.daily(chosen)
-    assets = [*all_assets(days, chosen), job_run_metrics(days, chosen)]
-    checks = all_checks()
+    assets = [*all_assets(days, chosen), job_run_metrics(days, chosen), *usage.usage_assets(days, chosen)]
+    checks = [*all_checks(), *usage.usage_checks()]
     jobs = {metric_set.name: job_of(metric_set) for metric_set in SETS}
+    count_usage = usage.usage_job()
     prune_old_runs, recount_models = prune_job(), rolling_recount_job()
     job_metrics = update_job_metrics()
     watched = [key for definition in (*assets, *checks) for key in definition.check_keys]
     return dg.Definitions(
-        assets=[*external_assets(chosen.postgres_schema), *assets],
+        assets=[*external_assets(chosen.postgres_schema), *usage.external_assets(), *assets],
         asset_checks=checks,
-        jobs=[*jobs.values(), job_metrics, prune_old_runs, recount_models],
+        jobs=[*jobs.values(), job_metrics, count_usage, prune_old_runs, recount_models],
         schedules=[
             *(schedule_of(metric_set, jobs[metric_set.name], chosen, lend) for metric_set in SETS),
             job_metrics_schedule(job_metrics, chosen),
+            usage.usage_schedule(count_usage, chosen, lend),
             prune_schedule(prune_old_runs, chosen),
             rolling_recount_schedule(recount_models, chosen, lend),
         ],

@@ -61,6 +61,7 @@ def _show(stores: Stores, settings: Settings, started: float) -> int:
     from metrics_assets.pipeline import schema
     from metrics_assets.pipeline.load import load
     from metrics_assets.sample.generate import load_sample
+    from metrics_assets.sample.registry import fill_registry
     from metrics_assets.sample.traffic import apply_random_change
     from metrics_assets.verify import verify
     from metrics_assets.verify.commands import show
@@ -69,6 +70,7 @@ def _show(stores: Stores, settings: Settings, started: float) -> int:
     sample = load_sample(stores, scale=_SCALE, seed=_SEED)
     _say(started, f"Sample data: {sum(sample.rows.values()):,} rows of an application that was there before us.")
     schema.apply(stores)
+    fill_registry(stores)
     load(stores, settings)
     _say(started, "Capture installed on its tables, and everything that was there loaded.")
     rng = random.Random(_SEED)

@@ -74,6 +74,7 @@ def _prepare(stores: Stores, chosen: Settings, scale: float) -> None:
     from metrics_assets.pipeline import schema
     from metrics_assets.pipeline.load import load
     from metrics_assets.sample.generate import load_sample
+    from metrics_assets.sample.registry import fill_registry
 
     if chosen.postgres_dsn is None:
         schema.create_application(stores)
@@ -83,6 +84,8 @@ def _prepare(stores: Stores, chosen: Settings, scale: float) -> None:
             click.echo("Loading sample data …", err=True)
             load_sample(stores, scale=scale, seed=1)
     schema.apply(stores)
+    if chosen.postgres_dsn is None:
+        fill_registry(stores)
     load(stores, chosen)
 
 

@@ -20,6 +20,7 @@ _CLICKHOUSE_TABLES = (
     "modelVersionEvents",
     "orchestration.jobs",
     "modelUsage",
+    "modelUsageDaily",
     "entityMetricEvents",
     "entityMetricDaily",
     "entityMetricTotals",

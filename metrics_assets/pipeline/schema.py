@@ -64,6 +64,7 @@ def apply(stores: Stores, *, with_application_tables: bool = False, dry_run: boo
             _require_application_tables(connection)
         _script(run, "metrics.sql")
         _script(run, "outputs.sql")
+        _script(run, "model_registry.sql")
         for statement in (*_catalog_statements(), *job_tables.statements()):
             run(statement)
         _clickhouse(stores, ran, "application_logs.sql" if with_application_tables else None, dry_run)
@@ -172,7 +173,7 @@ def _require_application_tables(connection: Connection) -> None:
 
 
 def _clickhouse(stores: Stores, ran: list[str], logs: str | None, dry_run: bool) -> None:
-    for name in filter(None, (logs, "clickhouse.sql")):
+    for name in filter(None, (logs, "clickhouse.sql", "model_usage.sql")):
         for statement in sqlfile.statements(sqlfile.read(_SCHEMA, name)):
             ran.append(statement)
             if not dry_run:

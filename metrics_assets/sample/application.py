@@ -32,7 +32,7 @@ TABLES = (
     "BuzzTip",
     "Donation",
 )
-LOGS = ("modelVersionEvents", "orchestration.jobs")
+LOGS = ("modelVersionEvents", "orchestration.jobs", "modelUsage")
 
 _HOW_TO_CREATE = "Run `metrics-assets schema apply --with-application-tables` first."
 

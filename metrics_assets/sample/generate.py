@@ -14,7 +14,7 @@ import pyarrow as pa
 from psycopg import sql
 
 from metrics_assets.errors import ConfigurationError
-from metrics_assets.sample import activity, application, catalogue, columns, logs, shape
+from metrics_assets.sample import activity, application, catalogue, columns, logs, shape, usage
 from metrics_assets.sample.progress import Progress, silent
 from metrics_assets.sample.world import World, make_world
 from metrics_assets.stores import Stores
@@ -44,6 +44,7 @@ _TABLES: Mapping[str, Batches] = {
 _LOGS: Mapping[str, Batches] = {
     "modelVersionEvents": logs.version_events,
     "orchestration.jobs": logs.jobs,
+    "modelUsage": usage.model_usage,
 }
 # ids are 4 bytes wide, and memory for what exists (models, posts, images) grows with the scale
 _LARGEST_SCALE = 200.0

@@ -14,18 +14,21 @@ from typing import Any
 
 from metrics_assets.sample import shape
 from metrics_assets.sample.changes import random_delay
+from metrics_assets.sample.registry import MODELS
 from metrics_assets.stores import Stores
 from metrics_assets.stores.clickhouse import ClickHouse
 from metrics_assets.stores.postgres import Connection, rows
 
 EVENTS = "modelVersionEvents"
 JOBS = "orchestration.jobs"
+USAGE = "modelUsage"
 
 LogRow = tuple[Any, ...]
 
 _COLUMNS: Mapping[str, Sequence[str]] = {
     EVENTS: ("type", "time", "userId", "modelId", "modelVersionId", "ip"),
     JOBS: ("jobId", "userId", "jobType", "createdAt", "resourcesUsed"),
+    USAGE: ("eventId", "modelId", "userId", "feature", "timestamp"),
 }
 _LATEST_EVENTS = """
     SELECT type, time, userId, modelId, modelVersionId, ip
@@ -40,6 +43,13 @@ _LATEST_JOB = """
     WHERE createdAt >= now() - INTERVAL 2 DAY
     ORDER BY cityHash64(jobId, {salt:UInt32})
     LIMIT 1
+"""
+_LATEST_USES = """
+    SELECT toString(eventId), modelId, userId, toString(feature), timestamp
+    FROM modelUsage
+    WHERE timestamp >= now() - INTERVAL 2 DAY
+    ORDER BY cityHash64(eventId, {salt:UInt32})
+    LIMIT {count:UInt32}
 """
 _SOME_VERSION = """
     SELECT id, "modelId"
@@ -161,13 +171,37 @@ def _job_again(sources: Sources) -> Sequence[LogRow]:
     ]
 
 
+def _uses(sources: Sources) -> Sequence[LogRow]:
+    return [_use(sources, sources.moment()) for _ in range(sources.rng.randint(1, 6))]
+
+
+def _use_late(sources: Sources) -> Sequence[LogRow]:
+    return [_use(sources, dt.datetime.now(dt.UTC) - dt.timedelta(hours=sources.rng.uniform(1, 24 * 20)))]
+
+
+def _use_again(sources: Sources) -> Sequence[LogRow]:
+    chosen = {"salt": sources.rng.getrandbits(32), "count": sources.rng.randint(1, 3)}
+    return [(*row[:4], _utc(row[4])) for row in sources.clickhouse.rows(_LATEST_USES, chosen)]
+
+
+def _use(sources: Sources, at: dt.datetime) -> LogRow:
+    rng = sources.rng
+    (feature,) = rng.choices(shape.FEATURES.names, shape.FEATURES.weights)
+    milliseconds = at.replace(microsecond=at.microsecond // 1000 * 1000)
+    return _uuid(rng), MODELS[int(len(MODELS) * rng.random() ** 3)].id, sources.user(), feature, milliseconds
+
+
 def _resources(sources: Sources) -> list[int]:
     found = [version for version, _ in sources.versions(sources.rng.randint(1, 4))]
     return found + found[:1] if sources.rng.random() < 0.3 else found
 
 
 def _job_id(sources: Sources) -> str:
-    return str(uuid.UUID(int=sources.rng.getrandbits(128), version=4))
+    return _uuid(sources.rng)
+
+
+def _uuid(rng: random.Random) -> str:
+    return str(uuid.UUID(int=rng.getrandbits(128), version=4))
 
 
 def _utc(moment: dt.datetime) -> dt.datetime:
@@ -184,4 +218,7 @@ LOG_CHANGES: Sequence[LogChange] = (
     LogChange("job", 10, JOBS, _job),
     LogChange("job_delivered_twice_at_once", 2, JOBS, _job_twice_at_once),
     LogChange("job_delivered_again", 3, JOBS, _job_again),
+    LogChange("model_uses", 12, USAGE, _uses),
+    LogChange("model_use_late", 1, USAGE, _use_late),
+    LogChange("model_use_delivered_again", 2, USAGE, _use_again),
 )

@@ -27,6 +27,7 @@ _ROWS_AT_SCALE_1: Mapping[str, int] = {
     "Donation": 3_000,
     "modelVersionEvents": 180_000,
     "orchestration.jobs": 60_000,
+    "modelUsage": 60_000,
 }
 _FEWEST_ROWS = 20
 
@@ -49,6 +50,7 @@ REACTIONS = Weighted(("Like", "Heart", "Laugh", "Cry", "Dislike"), (55, 30, 8, 5
 PERMISSIONS = Weighted(("{VIEW}", "{VIEW,ADD}", "{VIEW,ADD,MANAGE}", "{}"), (80, 14, 4, 2))
 ENGAGEMENTS = Weighted(("Follow", "Hide", "Block"), (92, 6, 2))
 EVENT_TYPES = Weighted(("Download", "Update", "Publish"), (90, 7, 3))
+FEATURES = Weighted(("chat", "image", "comparison"), (70, 22, 8))
 JOB_TYPES = Weighted(("TextToImage", "ImageToImage", "Video"), (80, 15, 5))
 ADJECTIVES = ("Velvet", "Arctic", "Neon", "Quiet", "Golden", "Paper", "Lunar", "Hazy", "Bold", "Tiny")
 NOUNS = ("Dream", "Garden", "Portrait", "Machine", "Harbor", "Fable", "Canvas", "Signal", "Forest", "Comet")

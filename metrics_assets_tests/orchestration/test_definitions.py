@@ -31,9 +31,12 @@ entity_metric_events <- application/BuzzTip, application/CollectionItem, applica
 application/Image, application/Model, application/ModelVersion, application/Post, application/ResourceReview
 job_run_metrics <- base_model_metrics, model_collection_metrics, model_metrics, review_stats
 logs/jobs
+logs/modelUsage
 logs/modelVersionEvents
 model_collection_metrics <- entity_metric_daily
 model_metrics <- entity_metric_daily
+model_usage_daily <- logs/modelUsage
+model_usage_report <- model_usage_daily
 review_stats <- entity_metric_daily"""
 
 JOBS = {
@@ -43,12 +46,14 @@ JOBS = {
     "update_review_stats": ("review_stats",),
 }
 
+GROUPS = {"application", "logs", "entity_metrics", "metric_sets", "job_metrics", "model_usage"}
 CRONS = {
     "update_metrics_basemodels_schedule": "*/5 * * * *",
     "update_metrics_model_collections_schedule": "*/5 * * * *",
     "update_metrics_models_schedule": "* * * * *",
     "update_review_stats_schedule": "*/5 * * * *",
     "update_job_metrics_schedule": "*/5 * * * *",
+    "update_model_usage_schedule": "*/5 * * * *",
     "prune_old_runs_schedule": "17 3 * * *",
     "recount_models_schedule": "23 * * * *",
 }
@@ -129,7 +134,7 @@ def test_every_asset_has_an_owner_a_kind_a_group_a_code_version_and_a_descriptio
     for name, spec in _specs(definitions).items():
         assert spec.owners, name
         assert spec.kinds, name
-        assert spec.group_name in {"application", "logs", "entity_metrics", "metric_sets", "job_metrics"}, name
+        assert spec.group_name in GROUPS, name
         assert spec.description, name
     for name, spec in _ours(definitions).items():
         assert spec.code_version, name
@@ -174,6 +179,7 @@ def test_every_set_and_shared_asset_has_its_checks(definitions: dg.Definitions) 
         "model_collection_metrics": CHECKS["model_metrics"],
         "review_stats": PAIR_CHECKS,
         "base_model_metrics": PAIR_CHECKS,
+        "model_usage_daily": {"usage_equals_recount"},
     }
 
 

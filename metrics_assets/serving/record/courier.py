@@ -1,0 +1,152 @@
+"""The thread that brings blocks to ClickHouse: from memory, and from disk what has waited there."""
+
+from __future__ import annotations
+
+import logging
+import queue
+import threading
+import time
+from collections.abc import Callable
+
+from metrics_assets.serving.record.books import Books
+from metrics_assets.serving.record.events import Block
+from metrics_assets.serving.record.sender import Away, NeverAccepted, Sender
+from metrics_assets.serving.record.spill import Spill, SpillFull
+
+_LOG = logging.getLogger(__name__)
+_BLOCKS_AHEAD = 4
+_ADOPT_SECONDS = 10.0
+_IDLE_SECONDS = 0.2
+_RETRY_SECONDS = 1.0
+_PATIENCE_SECONDS = 0.25  # with a courier that is busy; after that it counts as slow, and blocks go to disk
+
+
+class Courier:
+    """Takes blocks and answers for them in the books.
+
+    Args:
+        settled: called, with the books held, when an acknowledged block makes room in memory.
+    """
+
+    def __init__(self, books: Books, sender: Sender, spill: Spill, settled: Callable[[], None]) -> None:
+        self._books = books
+        self._sender = sender
+        self._spill = spill
+        self._settled = settled
+        self._blocks: queue.Queue[Block] = queue.Queue(_BLOCKS_AHEAD)
+        self._last_call = threading.Event()
+        self._give_up_at = float("inf")
+        self._thread = threading.Thread(target=self._run, name="recorder-courier", daemon=True)
+        self._thread.start()
+
+    def take(self, block: Block) -> None:
+        """Bring a block away: to ClickHouse when that is quick, else to disk; waits while neither takes it."""
+        if self._handed_over(block):
+            return
+        while not self._spilled(block):
+            try:
+                self._blocks.put(block, timeout=_RETRY_SECONDS)
+                return
+            except queue.Full:
+                if time.monotonic() > self._give_up_at:
+                    return
+
+    def hurry(self, give_up_at: float) -> None:
+        """From this moment on (time.monotonic) leave what is on disk there, and put on disk what fails."""
+        self._give_up_at = give_up_at
+
+    def finish(self, timeout_seconds: float) -> None:
+        """No block comes any more: end when everything is away, and put on disk what is not then."""
+        self._last_call.set()
+        self._thread.join(timeout_seconds)
+        for block in self._books.in_memory():
+            self._spilled(block)
+
+    def _handed_over(self, block: Block) -> bool:
+        """Whether the thread takes the block soon: not while it fails, or others wait on disk before it."""
+        if self._sender.wait_seconds or len(self._spill):
+            return False
+        try:
+            self._blocks.put(block, timeout=_PATIENCE_SECONDS)
+        except queue.Full:
+            return False
+        return True
+
+    def _spilled(self, block: Block) -> bool:
+        """Whether the disk takes the block."""
+        try:
+            self._spill.put(block)
+        except (SpillFull, OSError) as error:
+            _LOG.warning("%d events of %s cannot be put on disk: %s", block.events, block.table, error)
+            return False
+        with self._books.changed:
+            self._books.spilled += block.events
+            self._settle(block)
+        return True
+
+    def _run(self) -> None:
+        adopt_at = 0.0
+        while True:
+            if time.monotonic() >= adopt_at:
+                adopt_at = time.monotonic() + _ADOPT_SECONDS
+                self._spill.adopt()
+            # asked first: a block that came before the last call is then in the queue
+            ending = self._last_call.is_set()
+            try:
+                block = self._blocks.get(timeout=0.0 if ending or len(self._spill) else _IDLE_SECONDS)
+            except queue.Empty:
+                if self._from_disk():
+                    continue
+                if ending:
+                    self._sender.close()
+                    return
+                self._pause()
+            else:
+                self._from_memory(block)
+
+    def _from_memory(self, block: Block) -> None:
+        while True:
+            try:
+                self._sender.send(block)
+            except (Away, NeverAccepted) as error:
+                _LOG.warning("%d events of %s go to disk: %s", block.events, block.table, error)
+                if self._spilled(block) or time.monotonic() > self._give_up_at:
+                    return
+                self._pause()
+            else:
+                with self._books.changed:
+                    self._books.flushed += block.events
+                    self._settle(block)
+                return
+
+    def _from_disk(self) -> bool:
+        """Whether ClickHouse took, or refused for good, the block that has waited longest on disk."""
+        block = self._spill.first() if time.monotonic() < self._give_up_at else None
+        if block is None:
+            return False
+        try:
+            self._sender.send(block)
+        except Away:
+            if self._last_call.is_set():
+                self._give_up_at = time.monotonic()  # the next process tries again, later
+            return False
+        except NeverAccepted as error:
+            path = self._spill.set_first_aside()
+            _LOG.error("%d events of %s are set aside in %s: %s", block.events, block.table, path, error)
+            with self._books.changed:
+                self._books.rejected += block.events
+                self._books.changed.notify_all()
+        else:
+            self._spill.drop_first()
+            with self._books.changed:
+                self._books.flushed += block.events
+                self._books.changed.notify_all()
+        return True
+
+    def _pause(self) -> None:
+        """Leave ClickHouse alone for a while after a failure."""
+        self._last_call.wait(self._sender.wait_seconds)
+
+    def _settle(self, block: Block) -> None:
+        self._books.settle(block)
+        self._settled()

@@ -1,0 +1,59 @@
+"""Brings blocks to ClickHouse, the one that has waited longest first, and waits longer after each failure."""
+
+from __future__ import annotations
+
+import random
+
+from metrics_assets.errors import StoreRefused, StoreUnreachable
+from metrics_assets.serving.record.events import Block
+from metrics_assets.stores.clickhouse import ClickHouse
+
+_FIRST_WAIT_SECONDS = 0.1
+_LONGEST_WAIT_SECONDS = 5.0
+# 6, 26, 27, 38, 41, 53, 69, 72 the text of a value is not one of its type, 117 data that cannot be read. No trial
+# changes that. Everything else may be mended at the server: a table that is missing, a password, memory.
+_NEVER_ACCEPTED = frozenset({6, 26, 27, 38, 41, 53, 69, 72, 117})
+
+
+class NeverAccepted(Exception):
+    """ClickHouse cannot read the block, now or later."""
+
+
+class Away(Exception):
+    """ClickHouse did not take the block; it may take it later."""
+
+
+class Sender:
+    """Inserts blocks, with a client of its own that gives up soon."""
+
+    def __init__(self, url: str, *, timeout_seconds: float) -> None:
+        self._clickhouse = ClickHouse(url, comment="recorder", timeout_seconds=timeout_seconds)
+        self._failures = 0
+
+    @property
+    def wait_seconds(self) -> float:
+        """How long to wait before the next trial: 0 when the last one was fine, up to 5 s after many failures."""
+        if not self._failures:
+            return 0.0
+        longest = min(_LONGEST_WAIT_SECONDS, _FIRST_WAIT_SECONDS * 2.0 ** min(self._failures, 10))
+        return random.uniform(longest / 2, longest)
+
+    def send(self, block: Block) -> None:
+        """Insert a block.
+
+        Raises:
+            Away: it may be there or not; sending it again does not count twice.
+            NeverAccepted: it is not there and never will be.
+        """
+        try:
+            self._clickhouse.insert_tsv(block.table, block.columns, [block.lines])
+        except StoreUnreachable as error:
+            if isinstance(error, StoreRefused) and error.code in _NEVER_ACCEPTED:
+                raise NeverAccepted(str(error)) from error
+            self._failures += 1
+            raise Away(str(error)) from error
+        self._failures = 0
+
+    def close(self) -> None:
+        """Close this thread's client."""
+        self._clickhouse.close()

@@ -1,0 +1,90 @@
+"""The tier that processes share: Redis. Away, it is as if it held nothing, and is asked again after a second."""
+
+from __future__ import annotations
+
+import secrets
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import redis
+
+PREFIX = "model:config:"
+_LOADING = "model:config-loading:"
+_CLAIM_SECONDS = 5.0  # a claim whose holder died is free again after this
+_AWAY_SECONDS = 1.0
+# A value is "version\npayload". One with an older version never replaces a newer one, so a reader that was slow does
+# not bring back what a writer has changed meanwhile. Touches one key.
+_PUT = """
+local held = string.match(redis.call('GETRANGE', KEYS[1], 0, 20), '^%d+')
+if held and tonumber(held) > tonumber(ARGV[1]) then return 0 end
+redis.call('SET', KEYS[1], ARGV[1] .. '\\n' .. ARGV[2], 'PX', ARGV[3])
+return 1
+"""
+_RELEASE = "if redis.call('GET', KEYS[1]) == ARGV[1] then return redis.call('DEL', KEYS[1]) end return 0"
+
+
+@dataclass(frozen=True)
+class Held:
+    """What Redis holds of a key: as of a version of the registry, for so many seconds more."""
+
+    version: int
+    payload: str
+    seconds_left: float
+
+
+class SharedTier:
+    """Values by key with the version that they were read in."""
+
+    def __init__(self, client: redis.Redis, *, clock: Callable[[], float] = time.monotonic) -> None:
+        self._client = client
+        self._clock = clock
+        self._put = client.register_script(_PUT)
+        self._release = client.register_script(_RELEASE)
+        self._away_until = 0.0
+        self.errors = 0
+
+    def get(self, key: str) -> Held | None:
+        """What is held; None when there is nothing, or no answer."""
+        with self._tolerating() as answers:
+            if not answers:
+                return None
+            pipeline = self._client.pipeline(transaction=True)
+            pipeline.get(PREFIX + key)
+            pipeline.pttl(PREFIX + key)
+            value, left = pipeline.execute()
+            if value is not None and left > 0:
+                version, _, payload = value.partition("\n")
+                return Held(int(version), payload, left / 1000)
+        return None
+
+    def put(self, key: str, version: int, payload: str, seconds: float) -> None:
+        """Hold a value unless a newer one is held."""
+        with self._tolerating() as answers:
+            if answers:
+                self._put(keys=[PREFIX + key], args=[version, payload, max(1, int(seconds * 1000))])
+
+    def claim(self, key: str) -> str | None:
+        """The right to load a key for all processes, to be given back with `release`; None when another has it."""
+        with self._tolerating() as answers:
+            if answers:
+                token = secrets.token_hex(8)
+                taken = self._client.set(_LOADING + key, token, nx=True, px=int(_CLAIM_SECONDS * 1000))
+                return token if taken else None
+        return ""
+
+    def release(self, key: str, token: str) -> None:
+        """Give a claim back; one that has run out, and that another has now, stays."""
+        with self._tolerating() as answers:
+            if answers and token:
+                self._release(keys=[_LOADING + key], args=[token])
+
+    @contextmanager
+    def _tolerating(self) -> Iterator[bool]:
+        """Whether it is worth asking; an error in the block counts and makes it not worth for a second."""
+        try:
+            yield self._clock() >= self._away_until
+        except redis.RedisError:
+            self.errors += 1
+            self._away_until = self._clock() + _AWAY_SECONDS

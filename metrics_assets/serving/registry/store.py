@@ -1,0 +1,181 @@
+"""The registry in Postgres: what is read and written there, each in one snapshot with the registry's version.
+
+Not here: what of it is kept in memory and for how long (cache, models).
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import psycopg
+from psycopg.rows import DictRow, dict_row
+from psycopg.types.json import Jsonb
+
+from metrics_assets.serving.registry.config import (
+    ModelConfig,
+    ModelExists,
+    UnknownModel,
+    from_record,
+    to_record,
+)
+from metrics_assets.stores import sqlfile
+from metrics_assets.stores.postgres import Connection, Postgres, retry_conflict, rows, scalar
+
+_PACKAGE = "metrics_assets.serving.registry"
+Params = Sequence[Any] | Mapping[str, Any] | None
+_VERSION = "SELECT version FROM metrics.model_registry"
+
+
+@dataclass(frozen=True)
+class Change:
+    """One entry of a configuration's history.
+
+    Attributes:
+        version: of the registry, in the order of commits over all models.
+        by: who was named, or the database role.
+        fields: old and new value of every field that moved, as JSON knows them; old is None for a new model.
+        value: the configuration from then on; None when it was deleted.
+    """
+
+    version: int
+    at: dt.datetime
+    by: str
+    fields: Mapping[str, tuple[Any, Any]]
+    value: ModelConfig | None
+
+
+class RegistryStore:
+    """Statements on `metrics.model_config` and what its triggers write."""
+
+    def __init__(self, postgres: Postgres) -> None:
+        self._postgres = postgres
+
+    def get(self, model_id: str) -> tuple[int, tuple[ModelConfig, ...]]:
+        """The registry's version, and the configuration; an empty tuple when there is none."""
+        found = self._rows("sql/get.sql", {"id": model_id})
+        return _version_of(found), _present(found)
+
+    def all(self) -> tuple[int, tuple[ModelConfig, ...]]:
+        """The registry's version, and every configuration by name."""
+        found = self._rows("sql/all.sql")
+        return _version_of(found), _present(found)
+
+    def find(self, filters: Mapping[str, object]) -> tuple[ModelConfig, ...]:
+        """Configurations by provider, status, capabilities (all of them) and update time."""
+        return _present(self._rows("sql/find.sql", filters))
+
+    def version(self) -> int:
+        """The registry's version: moves with every change."""
+        with self._postgres.connection() as connection:
+            return int(scalar(connection, _VERSION))
+
+    def changed_since(self, version: int) -> tuple[int, dict[str, ModelConfig | None]]:
+        """The registry's version, and what was written after an earlier one; None for what is gone."""
+        found = self._rows("sql/changed_since.sql", {"since": version})
+        changes = {row["changed_id"]: row for row in found if row["changed_id"] is not None}
+        return _version_of(found), {key: next(iter(_present([row])), None) for key, row in changes.items()}
+
+    def history(self, model_id: str) -> tuple[Change, ...]:
+        """Every change of a configuration, newest first; those of a deleted one too."""
+        with self._postgres.connection() as connection:
+            found = rows(connection, sqlfile.read(_PACKAGE, "sql/history.sql"), model_id)
+        return tuple(
+            Change(int(version), at, by, _moved(before, value), None if value is None else _historic(value, version))
+            for version, at, by, value, before in found
+        )
+
+    def as_of(self, model_id: str, moment: dt.datetime) -> ModelConfig | None:
+        """The configuration as it was; None when it did not exist then."""
+        with self._postgres.connection() as connection:
+            found = rows(
+                connection,
+                "SELECT value, version FROM metrics.model_config_history WHERE id = %s AND changed_at <= %s"
+                " ORDER BY version DESC LIMIT 1",
+                model_id,
+                moment,
+            )
+        return _historic(*found[0]) if found and found[0][0] is not None else None
+
+    @retry_conflict
+    def create(self, config: ModelConfig, by: str | None) -> ModelConfig:
+        """Raises ModelExists when the id is taken."""
+        with self._writing(by) as connection:
+            try:
+                (written,) = _configs(connection, sqlfile.read(_PACKAGE, "sql/insert.sql"), _values(config))
+            except psycopg.errors.UniqueViolation:
+                raise ModelExists(config.id) from None
+        return written
+
+    @retry_conflict
+    def update(self, model_id: str, changes: Mapping[str, Any], by: str | None) -> ModelConfig:
+        """Raises UnknownModel when there is none. Two updates of different fields at once both stay."""
+        with self._writing(by) as connection:
+            before = _locked(connection, model_id)
+            (written,) = _configs(
+                connection, sqlfile.read(_PACKAGE, "sql/update.sql"), _values(before.changed(**changes))
+            )
+        return written
+
+    @retry_conflict
+    def delete(self, model_id: str, by: str | None) -> int:
+        """Returns the registry's version after it; raises UnknownModel when there is none."""
+        with self._writing(by) as connection:
+            _locked(connection, model_id)
+            connection.execute("DELETE FROM metrics.model_config WHERE id = %s", (model_id,))
+            return int(scalar(connection, _VERSION))
+
+    def _rows(self, name: str, values: Params = None) -> list[DictRow]:
+        with self._postgres.connection() as connection:
+            cursor = connection.cursor(row_factory=dict_row)
+            return cursor.execute(sqlfile.read(_PACKAGE, name), values).fetchall()
+
+    @contextmanager
+    def _writing(self, by: str | None) -> Iterator[Connection]:
+        with self._postgres.connection() as connection, connection.transaction():
+            # the order of the triggers: first the registry's row, then the model's, or two writers could deadlock
+            connection.execute("SELECT FROM metrics.model_registry FOR UPDATE")
+            connection.execute("SELECT set_config('metrics.changed_by', %s, true)", (by or "",))
+            yield connection
+
+
+def _locked(connection: Connection, model_id: str) -> ModelConfig:
+    found = _configs(connection, "SELECT * FROM metrics.model_config WHERE id = %s FOR UPDATE", (model_id,))
+    if not found:
+        raise UnknownModel(model_id)
+    return found[0]
+
+
+def _configs(connection: Connection, statement: str, values: Params = None) -> tuple[ModelConfig, ...]:
+    cursor = connection.cursor(row_factory=dict_row)
+    return tuple(map(_config, cursor.execute(statement, values).fetchall()))
+
+
+def _version_of(found: Sequence[DictRow]) -> int:
+    return int(found[0]["registry_version"])
+
+
+def _present(found: Sequence[DictRow]) -> tuple[ModelConfig, ...]:
+    return tuple(_config(row) for row in found if row["id"] is not None)
+
+
+def _config(row: Mapping[str, Any]) -> ModelConfig:
+    return ModelConfig(**{name: row[name] for name in ModelConfig.__dataclass_fields__})
+
+
+def _historic(value: Mapping[str, Any], version: int) -> ModelConfig:
+    return from_record({**value, "version": version})
+
+
+def _values(config: ModelConfig) -> dict[str, Any]:
+    record = to_record(config)
+    return {**record, "pricing": Jsonb(record["pricing"]), "retires_at": config.retires_at}
+
+
+def _moved(before: Mapping[str, Any] | None, after: Mapping[str, Any] | None) -> dict[str, tuple[Any, Any]]:
+    old, new = before or {}, after or {}
+    names = (old.keys() | new.keys()) - {"updated_at", "created_at"}
+    return {name: (old.get(name), new.get(name)) for name in sorted(names) if old.get(name) != new.get(name)}

@@ -1,0 +1,186 @@
+"""Counts the log modelUsage by day into modelUsageDaily: by arrival in a tick, by day in a rebuild. Both are absolute.
+
+What has arrived is told by the parts of the log, as for the other logs (`pipeline.log_parts`): late events, deliveries
+again, and rows that are gone are all found by metadata.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from metrics_assets.catalog import Log
+from metrics_assets.pipeline import ledger
+from metrics_assets.pipeline.log_parts import (
+    Cursor,
+    Look,
+    Part,
+    arrived,
+    as_seen,
+    look,
+    lost,
+    read_cursor,
+    settled,
+    with_read,
+    write_cursor,
+)
+from metrics_assets.pipeline.reports import Report
+from metrics_assets.stores import Stores, sqlfile
+from metrics_assets.stores.postgres import Connection, locked, scalar
+
+MODEL_USAGE = Log("modelUsage")
+DAILY_ASSET = "model_usage_daily"
+
+_PACKAGE = "metrics_assets.serving.usage"
+_LOCK = 50  # who counts the log: of two counts the one with the higher version must have seen more
+_FIRST_DAY, _LAST_DAY = dt.date(1900, 1, 1), dt.date(2299, 12, 31)
+_DAYS_A_STATEMENT = 31
+
+
+@dataclass(frozen=True)
+class Uncounted:
+    """What of the log modelUsageDaily does not show yet.
+
+    Attributes:
+        days: those that it shows otherwise than the log; None for all of them.
+    """
+
+    rows: int
+    days: frozenset[dt.date] | None
+
+
+def uncounted(stores: Stores, connection: Connection) -> Uncounted:
+    """What has arrived since the last tick, or is gone. Reads metadata, and the ids of what has arrived."""
+    seen, cursor = look(stores, MODEL_USAGE), read_cursor(connection, MODEL_USAGE)
+    if gone := lost(seen, cursor):
+        return Uncounted(sum(part.rows for name in gone for part in cursor[name].parts), None)
+    new = arrived(seen, cursor)
+    return Uncounted(sum(part.rows for part in new), frozenset(_touched(stores, new)) if new else frozenset())
+
+
+def waiting_rows(stores: Stores, connection: Connection) -> int:
+    """Rows that a tick would have to read, by metadata only."""
+    seen, cursor = look(stores, MODEL_USAGE), read_cursor(connection, MODEL_USAGE)
+    gone = sum(part.rows for name in lost(seen, cursor) for part in cursor[name].parts)
+    return gone + sum(part.rows for part in arrived(seen, cursor))
+
+
+def tick(stores: Stores, *, run_id: str | None = None) -> Report:
+    """Count what has arrived; safe to kill at any point and to repeat."""
+    began, started_at = time.perf_counter(), dt.datetime.now(dt.UTC)
+    with stores.postgres.connection() as connection, locked(connection, _LOCK):
+        seen, before = look(stores, MODEL_USAGE), read_cursor(connection, MODEL_USAGE)
+        if lost(seen, before):
+            # parts that are gone do not tell which days theirs were
+            days, after = _days_between(stores, _FIRST_DAY, _LAST_DAY), _as_counted(seen, before)
+            rows_read = sum(part.rows for part in seen.parts)
+            _recount(stores, connection, days)
+        else:
+            new = arrived(seen, before)
+            days, rows_read = _touched(stores, new), sum(part.rows for part in new)
+            _recount(stores, connection, days)
+            after = _after(stores, seen, before, new)
+        write_cursor(connection, MODEL_USAGE, before, after)
+        today = started_at.date()
+        ledger.note_changed_days(connection, [DAILY_ASSET], days)
+        return ledger.write(
+            connection,
+            Report(
+                set_name=DAILY_ASSET,
+                mode="tick",
+                outcome="done",
+                started_at=started_at,
+                seconds=time.perf_counter() - began,
+                run_id=run_id,
+                first_day=today,
+                last_day=today,
+                entities_changed=_models_of(stores, days),
+                rows_read=rows_read,
+                rows_written=len(days),
+                backlog_before=rows_read,
+                older_days=ledger.older_than(days, today),
+            ),
+        )
+
+
+def rebuild(stores: Stores, first: dt.date, last: dt.date, start: dt.date, *, run_id: str | None = None) -> Report:
+    """Make days equal to the log, both included; idempotent, in any order, beside ticks.
+
+    Args:
+        start: the first partition, which holds everything earlier. The open day holds everything later.
+    """
+    began, started_at = time.perf_counter(), dt.datetime.now(dt.UTC)
+    with stores.postgres.connection() as connection, locked(connection, _LOCK):
+        days = _days_between(
+            stores,
+            _FIRST_DAY if first <= start else first,
+            _LAST_DAY if last >= started_at.date() else last,
+        )
+        version = _recount(stores, connection, days)
+        ledger.note_built_days(connection, [DAILY_ASSET], first, last, version)
+        return ledger.write(
+            connection,
+            Report(
+                set_name=DAILY_ASSET,
+                mode="rebuild",
+                outcome="done",
+                started_at=started_at,
+                seconds=time.perf_counter() - began,
+                version=version,
+                run_id=run_id,
+                first_day=first,
+                last_day=last,
+                entities_changed=_models_of(stores, days),
+                rows_written=len(days),
+            ),
+        )
+
+
+def _recount(stores: Stores, connection: Connection, days: Sequence[dt.date]) -> int:
+    """Count days from the log; returns the version of the totals."""
+    version = int(scalar(connection, "SELECT nextval('metrics.version')"))
+    statement = sqlfile.read(_PACKAGE, "sql/recount.sql")
+    for begin in range(0, len(days), _DAYS_A_STATEMENT):
+        chosen = [day.isoformat() for day in days[begin : begin + _DAYS_A_STATEMENT]]
+        stores.clickhouse.command(statement, {"days": chosen, "version": version})
+    return version
+
+
+def _after(stores: Stores, seen: Look, before: Cursor, new: Sequence[Part]) -> Cursor:
+    """The cursor after `new` was read: what was merged away meanwhile comes again in the merged part."""
+    if not new:
+        return settled(before, seen)
+    now = look(stores, MODEL_USAGE)
+    cursor = with_read(before, replace(seen, parts=tuple(new)), now)
+    return cursor if lost(now, cursor) else settled(cursor, now)
+
+
+def _as_counted(seen: Look, before: Cursor) -> Cursor:
+    return {name: as_seen(seen, name) for name in {part.partition for part in seen.parts} | set(before)}
+
+
+def _touched(stores: Stores, new: Sequence[Part]) -> list[dt.date]:
+    if not new:
+        return []
+    names = {"parts": [part.name for part in new]}
+    return [day for (day,) in stores.clickhouse.rows(sqlfile.read(_PACKAGE, "sql/touched.sql"), names)]
+
+
+def _days_between(stores: Stores, first: dt.date, last: dt.date) -> list[dt.date]:
+    found = stores.clickhouse.rows(
+        sqlfile.read(_PACKAGE, "sql/days_in.sql"), {"first": first.isoformat(), "last": last.isoformat()}
+    )
+    return [day for (day,) in found]
+
+
+def _models_of(stores: Stores, days: Sequence[dt.date]) -> int:
+    if not days:
+        return 0
+    return int(
+        stores.clickhouse.scalar(
+            "SELECT uniqExact(modelId) FROM modelUsageDaily WHERE day IN {days:Array(Date32)}",
+            {"days": [day.isoformat() for day in days]},
+        )
+    )

@@ -1,0 +1,23 @@
+-- Totals of the rollup since a day, except some days, that differ from the log, counted by another road than recount.sql:
+-- an event counts on a day when no delivery of it lies before its first one there. Reads modelUsage, modelUsageDaily.
+SELECT day, modelId, feature, sum(stored) AS stored_total, sum(counted) AS counted_total
+FROM
+(
+    SELECT day, modelId, toString(feature) AS feature, argMax(total, version) AS stored, 0 AS counted
+    FROM modelUsageDaily
+    WHERE day >= {first:Date32} AND day NOT IN {except:Array(Date32)}
+    GROUP BY day, modelId, feature
+    UNION ALL
+    SELECT day, modelId, feature, 0, toInt64(uniqExact(eventId))
+    FROM
+    (
+        SELECT eventId, toDate32(timestamp, 'UTC') AS day, modelId, toString(feature) AS feature
+        FROM modelUsage
+        WHERE toDate32(timestamp, 'UTC') >= {first:Date32} AND toDate32(timestamp, 'UTC') NOT IN {except:Array(Date32)}
+        ORDER BY timestamp, modelId, feature
+        LIMIT 1 BY eventId
+    )
+    WHERE eventId NOT IN (SELECT eventId FROM modelUsage WHERE toDate32(timestamp, 'UTC') < {first:Date32})
+    GROUP BY day, modelId, feature
+)
+GROUP BY day, modelId, feature

@@ -1,0 +1,78 @@
+"""The report says what was used, what was not, and shows every name as it is."""
+
+from __future__ import annotations
+
+import re
+from html.parser import HTMLParser
+
+import pytest
+
+from metrics_assets.serving.registry import ModelRegistry
+from metrics_assets.serving.usage import markdown
+from metrics_assets.serving.usage.page import page
+from metrics_assets.serving.usage.report import usage_report
+from metrics_assets.stores import Stores
+from metrics_assets_tests.serving.usage import hard
+
+
+class _Page(HTMLParser):
+    """Elements and text of a document."""
+
+    def __init__(self, document: str) -> None:
+        super().__init__()
+        self.tags: list[tuple[str, dict[str, str | None]]] = []
+        self.text = ""
+        self.feed(document)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append((tag, dict(attrs)))
+
+    def handle_data(self, data: str) -> None:
+        self.text += data
+
+
+def test_the_report_says_what_was_used_and_what_was_not(stores: Stores, registry: ModelRegistry) -> None:
+    hard.fill(stores, registry)
+    found = hard.report(stores)
+
+    assert [trend.model_id for trend in found.top][:3] == ["script", "falling", "pipe"]
+    assert (len(found.top), len(found.used)) == (10, 13)
+    assert found.top[0].by_feature == {"chat": 360}
+    assert found.top[0].by_day == (12,) * 30
+    assert found.by_feature["image"] == 180
+    assert found.total == sum(trend.total for trend in found.used)
+    assert [trend.model_id for trend in found.rising] == ["rising"]
+    assert [trend.model_id for trend in found.falling] == ["falling"]
+    assert [config.id for config in found.cold] == ["cold"]
+    assert [config.id for config in found.retiring] == ["falling"]
+    assert found.this_month is not None
+    assert found.this_month.expected == pytest.approx(30 * (12 * 0.01 + 6 * 0.5))
+    assert [route.id for route, _ in found.arms] == ["trial"]
+
+    shown = markdown.top_table(found)
+    assert "### Top 10 models by usage" in shown
+    rows = [line for line in shown.splitlines() if line.startswith("| ")]
+    assert len(rows) == 11
+    # what a reader of Markdown takes for a sign of a table has no backslash before it
+    assert {len(re.findall(r"(?<!\\)\|", row)) for row in rows} == {8}
+    assert "<script" not in shown
+    assert "&lt;script&gt;" in shown
+    assert r"pipe \| and \*\*stars\*\*" in shown
+    assert "data:image/svg+xml;base64," in markdown.pictures(found)
+    assert "Cold" in markdown.details(found)
+
+    read = _Page(page(found))
+    tags = [tag for tag, _ in read.tags]
+    assert "script" not in tags
+    assert "img" not in tags
+    assert hard.SCRIPT in read.text
+    assert hard.PIPE in read.text
+    assert not [given for _, given in read.tags if given.keys() & {"src", "href", "onerror"}]
+    assert tags.count("h1") == 1
+
+
+def test_without_models_and_usage_the_report_says_so(stores: Stores) -> None:
+    found = usage_report(stores, hard.TODAY)
+    assert "Nothing was used" in markdown.top_table(found)
+    assert "needs two weeks" in page(found)
+    assert markdown.pictures(found)
