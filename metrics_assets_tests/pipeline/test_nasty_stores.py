@@ -9,6 +9,7 @@ import psycopg
 import pytest
 
 from metrics_assets.pipeline import rules
+from metrics_assets.pipeline.control import recompute
 from metrics_assets.pipeline.tick import tick
 from metrics_assets.settings import Settings
 from metrics_assets.stores import Stores, open_stores
@@ -78,3 +79,24 @@ def test_an_application_that_keeps_a_row_of_an_output_for_itself_delays_the_set_
         with pytest.raises(psycopg.errors.QueryCanceled):
             tick(later, hurried)
     tick_exact_by_hand(filled, settings)
+
+
+def test_a_clickhouse_that_lost_the_logs_as_well_leaves_no_download_behind(filled: Stores, settings: Settings) -> None:
+    download(filled, version=21)
+    tick_exact(filled, settings)
+    for table in ("entityMetricEvents", "entityMetricDaily", "entityMetricTotals", "modelVersionEvents"):
+        filled.clickhouse.command(f"TRUNCATE TABLE {table}")
+    assert tick(filled, settings).ok
+    assert version_counter(filled, "downloadCount", version=21) == 0
+    tick_exact(filled, settings)
+
+
+def test_a_rollup_that_fell_back_is_not_hidden_by_a_recompute(filled: Stores, settings: Settings) -> None:
+    download(filled)
+    tick_exact(filled, settings)
+    downloads = version_counter(filled, "downloadCount")
+    filled.clickhouse.command("TRUNCATE TABLE entityMetricDaily")
+    recompute(filled, settings, "ModelVersion", [20])
+    download(filled, ip="10.3.3.3")
+    assert tick(filled, settings).ok
+    assert version_counter(filled, "downloadCount") == downloads + 1
