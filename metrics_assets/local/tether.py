@@ -34,6 +34,9 @@ def main(arguments: list[str]) -> NoReturn:
     parser.add_argument("program", nargs="+")
     options = parser.parse_args(arguments)
 
+    # a starter in a shell's background ignores some, and a program that inherits that cannot be stopped by them
+    for number in _PASSED_ON:
+        signal.signal(number, signal.SIG_DFL)
     if options.account:
         uid, gid = map(int, options.account.split(":"))
         os.setgroups([])
