@@ -117,9 +117,8 @@ def why_dead(run: OpenRun, known: Mapping[str, RunFacts]) -> str | None:
     facts = known.get(run.dagster_run_id or "")
     if facts is not None and facts.status == FAILED:
         return f"The Dagster run {facts.run_id} failed or was cancelled; see its events."
-    if facts is not None and facts.status == IN_PROGRESS:
-        return None
-    if run.silent <= run.silence_allowed:
+    # one that succeeded has no worker any more, and is not dead for it: its end is still to be reported
+    if facts is not None or run.silent <= run.silence_allowed:
         return None
     who = f"{run.worker} is" if run.worker else "its worker is"
     return (
