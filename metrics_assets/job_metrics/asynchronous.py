@@ -142,9 +142,9 @@ class AsyncJobMetrics:
         """See `JobMetrics.heartbeat`."""
         await self.run(partial(operations.heartbeat, run_id))
 
-    async def abandon(self, run_id: str, reason: str) -> str | None:
+    async def abandon(self, run_id: str, reason: str, *, at: dt.datetime | None = None) -> str | None:
         """See `JobMetrics.abandon`."""
-        return await self.run(partial(operations.abandon, run_id, reason, now(), await self.metrics()))
+        return await self.run(partial(operations.abandon, run_id, reason, at or now(), await self.metrics()))
 
     async def register(self, metric: JobMetric) -> None:
         """See `JobMetrics.register`."""

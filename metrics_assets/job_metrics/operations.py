@@ -206,17 +206,25 @@ def reopen_job(spelled: str, at: dt.datetime) -> Operation[str]:
 def abandon(spelled: str, reason: str, at: dt.datetime, known: Sequence[JobMetric]) -> Operation[str | None]:
     """End a run in progress whose worker is gone, and its client runs in progress, as failed.
 
+    Args:
+        at: when it was seen last. A true end that arrives late is later, and counts.
+
     Returns:
         The run's id; None when it had ended meanwhile.
     """
     yield from see(EVERY_CLIENT)
     run_id = yield from resolve(spelled, create=False)
     yield from own(run_id)
-    found = yield file("runs_status"), {"run_ids": [run_id]}
-    if not found or found[0][1] != IN_PROGRESS:
+    # an end from before a reopening would not count
+    found = yield (
+        "SELECT status, greatest(%(at)s, reopened_at) FROM metrics.job_run WHERE run_id = %(run_id)s",
+        {"run_id": run_id, "at": at},
+    )
+    if not found or found[0][0] != IN_PROGRESS:
         return None
-    yield file("run_abandon"), {"run_id": run_id, "reason": reason, "at": at}
-    yield from _move_job(run_id, FAILED, at, reason)
+    ended_at = found[0][1]
+    yield file("run_abandon"), {"run_id": run_id, "reason": reason, "at": ended_at}
+    yield from _move_job(run_id, FAILED, ended_at, reason)
     yield from _aggregate(run_id, known)
     return run_id
 

@@ -169,9 +169,13 @@ class JobMetrics:
         """Say that a run lives which has no figures to report for a while."""
         self.run(partial(operations.heartbeat, run_id))
 
-    def abandon(self, run_id: str, reason: str) -> str | None:
-        """End a run whose worker is gone, and its clients in progress, as failed; None when it had ended."""
-        return self.run(partial(operations.abandon, run_id, reason, now(), self.metrics()))
+    def abandon(self, run_id: str, reason: str, *, at: dt.datetime | None = None) -> str | None:
+        """End a run whose worker is gone, and its clients in progress, as failed; None when it had ended.
+
+        Args:
+            at: when it was seen last; now when unset. A true end that arrives late is later, and counts.
+        """
+        return self.run(partial(operations.abandon, run_id, reason, at or now(), self.metrics()))
 
     def register(self, metric: JobMetric) -> None:
         """Add a metric, with its columns, for every process. Needs the role that owns the tables.

@@ -101,7 +101,7 @@ def dead_runs_sensor(settings: Settings, connect: Connect) -> dg.SensorDefinitio
             ended = []
             for run in still_open:
                 reason = why_dead(run, known)
-                if reason is not None and jobs.abandon(run.run_id, reason) is not None:
+                if reason is not None and jobs.abandon(run.run_id, reason, at=run.seen_at) is not None:
                     ended.append(f"{run.job_name} {run.run_id}: {reason}")
         return dg.SkipReason(" ".join(ended) or f"{len(still_open)} job runs in progress, none of them dead.")
 

@@ -250,6 +250,19 @@ def test_an_abandoned_run_fails_with_its_clients_in_progress_and_its_reason(jobs
     ]
 
 
+def test_a_true_end_that_arrives_late_wins_over_an_abandoned_one(jobs: JobMetrics) -> None:
+    jobs.start_job("score", RUN)
+    jobs.update_client_metrics(RUN, "acme", {LEADS: 1}, at=NOON)
+    jobs.abandon(RUN, "taken for dead", at=NOON)
+    assert jobs.job_run(RUN).finished_at == NOON
+
+    ended = NOON + dt.timedelta(minutes=1)
+    jobs.complete_client_metrics(RUN, "acme", {LEADS: 5}, True, at=ended)
+    run = jobs.complete_job_metrics(RUN, True, at=ended)
+
+    assert (run.status, run.finished_at, run.clients_completed) == ("Completed", ended, 1)
+
+
 def test_runs_are_listed_by_job_status_and_time(jobs: JobMetrics) -> None:
     for day in (6, 7, 8):
         jobs.start_job("score" if day < 8 else "harvest", f"25100{day}-073024")
