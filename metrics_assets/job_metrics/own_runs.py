@@ -72,7 +72,10 @@ def record_own_runs(
     also: Iterable[RunFacts] = (),
     again: bool = False,
 ) -> int:
-    """Make job runs of the Dagster runs that wrote to the ledger from `first` to before `end`.
+    """Make job runs of the Dagster runs that wrote to the ledger from `first` to before `end`, and bring those up to
+    date that are job runs in progress.
+
+    Dagster is asked before the ledger is read: what it says has ended wrote its last line before that.
 
     Args:
         facts: looks up Dagster's runs by id; those that it does not know are taken by what the ledger says.
@@ -83,19 +86,25 @@ def record_own_runs(
         How many runs were recorded.
     """
     service = JobMetrics(postgres)
-    by_run: dict[str, list[_Pass]] = {}
-    for one in service.run(partial(_passes, first, end, again)):
-        by_run.setdefault(one.run_id, []).append(one)
     others = {run.run_id: run for run in also}
     told = set() if again else service.run(partial(_ended, list(others)))
-    known = {**{run_id: run for run_id, run in others.items() if run_id not in told}, **facts(list(by_run))}
+    wanted = service.run(partial(_run_ids, first, end, again))
+    known = {**{run_id: run for run_id, run in others.items() if run_id not in told}, **facts(wanted)}
+    by_run: dict[str, list[_Pass]] = {}
+    for one in service.run(partial(_passes, sorted({*wanted, *known}))):
+        by_run.setdefault(one.run_id, []).append(one)
     for run_id in {**by_run, **known}:
         _record(service, by_run.get(run_id, []), known.get(run_id) or _told_by_ledger(by_run[run_id]))
     return len({**by_run, **known})
 
 
-def _passes(first: dt.datetime, end: dt.datetime, again: bool) -> Operation[list[_Pass]]:
-    found = yield file("own_runs"), {"first": first, "end": end, "again": again}
+def _run_ids(first: dt.datetime, end: dt.datetime, again: bool) -> Operation[list[str]]:
+    found = yield file("own_runs_ids"), {"first": first, "end": end, "again": again, "mode": MODE, "set": SET}
+    return [str(run_id) for (run_id,) in found]
+
+
+def _passes(dagster_run_ids: list[str]) -> Operation[list[_Pass]]:
+    found = yield file("own_runs"), {"run_ids": dagster_run_ids}
     return [_Pass(*row) for row in found]
 
 
