@@ -136,3 +136,4 @@ class OpenRun:
     silent: dt.timedelta
     silence_allowed: dt.timedelta
     dagster_run_id: str | None
+    labels: Mapping[str, str]

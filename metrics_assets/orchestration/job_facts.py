@@ -83,7 +83,8 @@ def _moment(seconds: float | None) -> dt.datetime | None:
 
 
 def dead_runs_sensor(settings: Settings, connect: Connect) -> dg.SensorDefinition:
-    """Completes job runs as failed whose Dagster run has failed, or that were silent for longer than they may be."""
+    """Completes job runs as failed whose Dagster run has failed, or that were silent for longer than they may be; this
+    project's own runs are left to `job_run_metrics`."""
 
     @dg.sensor(
         name="fail_dead_job_runs",
@@ -114,7 +115,11 @@ def why_dead(run: OpenRun, known: Mapping[str, RunFacts]) -> str | None:
     Args:
         known: what Dagster knows of runs, by the Dagster run id. Dagster's own monitor watches those that it runs.
     """
+    from metrics_assets.job_metrics.own_runs import MODE, SET
+
     facts = known.get(run.dagster_run_id or "")
+    if facts is not None and {MODE, SET} <= set(run.labels):
+        return None  # one of this project's own: who records it ends it, with its figures and its error
     if facts is not None and facts.status == FAILED:
         return f"The Dagster run {facts.run_id} failed or was cancelled; see its events."
     # one that succeeded has no worker any more, and is not dead for it: its end is still to be reported

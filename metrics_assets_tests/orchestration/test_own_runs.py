@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import dagster as dg
 
@@ -12,7 +12,40 @@ from metrics_assets.job_metrics.own_runs import RunFacts, record_own_runs
 from metrics_assets.job_metrics.report import between
 from metrics_assets.orchestration.job_facts import facts_of
 from metrics_assets_tests.orchestration.conftest import World
-from metrics_assets_tests.orchestration.runs import tick
+from metrics_assets_tests.orchestration.runs import started_run, tick
+
+
+def _record(world: World, instance: dg.DagsterInstance, also: Iterable[RunFacts] = ()) -> None:
+    day = dt.datetime.now(dt.UTC).date()
+    record_own_runs(
+        world.session.stores.postgres,
+        *between(day - dt.timedelta(days=1), day),
+        lambda run_ids: facts_of(instance, run_ids),
+        also=also,
+    )
+
+
+def test_an_own_run_that_fails_is_ended_by_the_recorder_and_not_by_the_sensor(
+    world: World, instance: dg.DagsterInstance, jobs: JobMetrics
+) -> None:
+    run = started_run(world, instance, {"metrics/set": "model_metrics", "metrics/mode": "tick"})
+    _record(world, instance, facts_of(instance, [run.run_id]).values())
+    with world.session.stores.postgres.connection() as connection:
+        connection.execute(
+            "INSERT INTO metrics.ledger (set_name, mode, run_id, outcome, started_at, seconds, entities_changed,"
+            """ detail) VALUES ('model_metrics', 'tick', %s, 'failed', now(), 1, 7, '{"error": "it was cut off"}')""",
+            (run.run_id,),
+        )
+    instance.report_run_failed(run)
+
+    sensor = world.repository.get_sensor_def("fail_dead_job_runs")
+    sensor(dg.build_sensor_context(instance=instance, repository_def=world.repository))
+    assert jobs.job_run(run.run_id).status == "In Progress"
+    _record(world, instance)
+
+    ended = jobs.job_run(run.run_id)
+    assert (ended.status, ended.notes) == ("Failed", "model_metrics: it was cut off")
+    assert ended.metrics["Entities Changed"] == 7
 
 
 def test_a_pass_that_is_written_while_dagster_is_asked_is_recorded(
