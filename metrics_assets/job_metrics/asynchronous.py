@@ -108,7 +108,7 @@ class AsyncJobMetrics:
         recorded = await self.run(partial(recording.record, batch, known, now()))
         warn(recorded.rejected, logger)
         for late in recorded.late_run_ids:
-            await self.run(partial(operations.aggregate, late, known))
+            await self.run(partial(operations.aggregate, late))
         return recorded
 
     def client_run(
@@ -125,13 +125,13 @@ class AsyncJobMetrics:
 
     async def update_job_aggregate_metrics(self, run_id: str) -> JobRun:
         """See `JobMetrics.update_job_aggregate_metrics`."""
-        return await self.job_run(await self.run(partial(operations.aggregate, run_id, await self.metrics())))
+        return await self.job_run(await self.run(partial(operations.aggregate, run_id)))
 
     async def complete_job_metrics(
         self, run_id: str, success: bool, notes: str | None = None, *, at: dt.datetime | None = None
     ) -> JobRun:
         """See `JobMetrics.complete_job_metrics`."""
-        ended = partial(operations.complete_job, run_id, success, notes, at or now(), await self.metrics())
+        ended = partial(operations.complete_job, run_id, success, notes, at or now())
         return await self.job_run(await self.run(ended))
 
     async def reopen_job(self, run_id: str) -> JobRun:
@@ -144,7 +144,7 @@ class AsyncJobMetrics:
 
     async def abandon(self, run_id: str, reason: str, *, at: dt.datetime | None = None) -> str | None:
         """See `JobMetrics.abandon`."""
-        return await self.run(partial(operations.abandon, run_id, reason, at or now(), await self.metrics()))
+        return await self.run(partial(operations.abandon, run_id, reason, at or now()))
 
     async def register(self, metric: JobMetric) -> None:
         """See `JobMetrics.register`."""
@@ -152,7 +152,7 @@ class AsyncJobMetrics:
 
     async def job_run(self, run_id: str) -> JobRun:
         """See `JobMetrics.job_run`."""
-        return await self.run(partial(reading.run, run_id, await self.metrics()))
+        return await self.run(partial(reading.run, run_id))
 
     async def job_runs(
         self,
@@ -163,12 +163,11 @@ class AsyncJobMetrics:
         limit: int | None = None,
     ) -> tuple[JobRun, ...]:
         """See `JobMetrics.job_runs`."""
-        known = await self.metrics()
-        return await self.run(partial(reading.runs, known, job_name=job_name, status=status, began=began, limit=limit))
+        return await self.run(partial(reading.runs, job_name=job_name, status=status, began=began, limit=limit))
 
     async def client_runs(self, run_id: str, client_id: str | None = None) -> tuple[ClientRun, ...]:
         """See `JobMetrics.client_runs`."""
-        return await self.run(partial(reading.client_runs, run_id, await self.metrics(), client_id))
+        return await self.run(partial(reading.client_runs, run_id, client_id))
 
     async def rejected_values(self, run_id: str) -> tuple[Rejected, ...]:
         """See `JobMetrics.rejected_values`."""

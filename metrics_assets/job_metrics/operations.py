@@ -7,7 +7,7 @@ Every operation is one transaction at READ COMMITTED: a statement sees what comm
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Generator, Iterable, Mapping, Sequence
+from collections.abc import Generator, Iterable, Mapping
 from typing import Any, TypeAlias, TypeVar
 
 from psycopg import sql
@@ -162,7 +162,7 @@ def own(run_id: str) -> Operation[None]:
     )
 
 
-def aggregate(spelled: str, known: Sequence[JobMetric]) -> Operation[str]:
+def aggregate(spelled: str) -> Operation[str]:
     """Recompute the figures of a run from its client runs; returns its id.
 
     Raises:
@@ -172,13 +172,11 @@ def aggregate(spelled: str, known: Sequence[JobMetric]) -> Operation[str]:
     yield from see(EVERY_CLIENT)
     run_id = yield from resolve(spelled, create=False)
     yield from own(run_id)
-    yield from _aggregate(run_id, known)
+    yield from _aggregate(run_id)
     return run_id
 
 
-def complete_job(
-    spelled: str, success: bool, notes: str | None, at: dt.datetime, known: Sequence[JobMetric]
-) -> Operation[str]:
+def complete_job(spelled: str, success: bool, notes: str | None, at: dt.datetime) -> Operation[str]:
     """End a run, and recompute its figures; returns its id. Of two ends the later one counts.
 
     Raises: as `aggregate`.
@@ -187,7 +185,7 @@ def complete_job(
     run_id = yield from resolve(spelled, create=False)
     yield from own(run_id)
     yield from _move_job(run_id, COMPLETED if success else FAILED, at, notes)
-    yield from _aggregate(run_id, known)
+    yield from _aggregate(run_id)
     return run_id
 
 
@@ -203,7 +201,7 @@ def reopen_job(spelled: str, at: dt.datetime) -> Operation[str]:
     return run_id
 
 
-def abandon(spelled: str, reason: str, at: dt.datetime, known: Sequence[JobMetric]) -> Operation[str | None]:
+def abandon(spelled: str, reason: str, at: dt.datetime) -> Operation[str | None]:
     """End a run in progress whose worker is gone, and its client runs in progress, as failed.
 
     Args:
@@ -225,7 +223,7 @@ def abandon(spelled: str, reason: str, at: dt.datetime, known: Sequence[JobMetri
     ended_at = found[0][1]
     yield file("run_abandon"), {"run_id": run_id, "reason": reason, "at": ended_at}
     yield from _move_job(run_id, FAILED, ended_at, reason)
-    yield from _aggregate(run_id, known)
+    yield from _aggregate(run_id)
     return run_id
 
 
@@ -254,7 +252,9 @@ def _move_job(run_id: str, status: str, at: dt.datetime, notes: str | None) -> O
     )
 
 
-def _aggregate(run_id: str, known: Sequence[JobMetric]) -> Operation[None]:
+def _aggregate(run_id: str) -> Operation[None]:
+    # asked here and not remembered: another process may have registered one, and its totals are this run's too
+    known = yield from known_metrics()
     aggregates, assignments = [], []
     for metric in known:
         column, total = sql.Identifier(metric.column), sql.Identifier(metric.job_column)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -11,7 +11,7 @@ from typing import Any
 from psycopg import sql
 
 from metrics_assets.catalog.job_metrics import COMPLETED, JobMetric
-from metrics_assets.job_metrics.operations import EVERY_CLIENT, Operation, file, listed, see
+from metrics_assets.job_metrics.operations import EVERY_CLIENT, Operation, file, known_metrics, listed, see
 from metrics_assets.job_metrics.own_runs import MODE, SET
 from metrics_assets.job_metrics.pace import Pace, Tick, pace
 from metrics_assets.job_metrics.records import JobRun
@@ -82,14 +82,13 @@ def report(postgres: Postgres, first_day: dt.date, last_day: dt.date, periods: M
     """
     service = JobMetrics(postgres)
     first, end = between(first_day, last_day)
-    known = service.metrics()
     recent = service.job_runs(began=(end - dt.timedelta(days=1), end))
     return JobReport(
         first_day,
         last_day,
         service.job_runs(began=(first, end)),
-        service.run(partial(_totals, "totals_by_job", first, end, known)),
-        service.run(partial(_totals, "totals_by_client", first, end, known)),
+        service.run(partial(_totals, "totals_by_job", first, end)),
+        service.run(partial(_totals, "totals_by_client", first, end)),
         {name: pace(name, period, list(_ticks(recent, name))) for name, period in periods.items()},
     )
 
@@ -100,10 +99,9 @@ def _to_aggregate(first: dt.datetime, end: dt.datetime, again: bool) -> Operatio
     return [str(run_id) for (run_id,) in found]
 
 
-def _totals(
-    question: str, first: dt.datetime, end: dt.datetime, known: Sequence[JobMetric]
-) -> Operation[tuple[Total, ...]]:
+def _totals(question: str, first: dt.datetime, end: dt.datetime) -> Operation[tuple[Total, ...]]:
     yield from see(EVERY_CLIENT)
+    known = yield from known_metrics()
     metrics = [metric for metric in known if not metric.is_last]
     columns = [
         ("client", metric.column) if question == "totals_by_client" else ("run", metric.job_column)

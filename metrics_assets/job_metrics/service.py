@@ -125,7 +125,7 @@ class JobMetrics:
         recorded = self.run(partial(recording.record, batch, known, now()))
         warn(recorded.rejected, logger)
         for late in recorded.late_run_ids:
-            self.run(partial(operations.aggregate, late, known))
+            self.run(partial(operations.aggregate, late))
         return recorded
 
     def client_run(
@@ -149,7 +149,7 @@ class JobMetrics:
             NoSuchRun: it was never started nor updated.
             Refused: this role may not see every client's rows.
         """
-        return self.job_run(self.run(partial(operations.aggregate, run_id, self.metrics())))
+        return self.job_run(self.run(partial(operations.aggregate, run_id)))
 
     def complete_job_metrics(
         self, run_id: str, success: bool, notes: str | None = None, *, at: dt.datetime | None = None
@@ -158,7 +158,7 @@ class JobMetrics:
 
         Raises: as `update_job_aggregate_metrics`.
         """
-        ended = partial(operations.complete_job, run_id, success, notes, at or now(), self.metrics())
+        ended = partial(operations.complete_job, run_id, success, notes, at or now())
         return self.job_run(self.run(ended))
 
     def reopen_job(self, run_id: str) -> JobRun:
@@ -175,7 +175,7 @@ class JobMetrics:
         Args:
             at: when it was seen last; now when unset. A true end that arrives late is later, and counts.
         """
-        return self.run(partial(operations.abandon, run_id, reason, at or now(), self.metrics()))
+        return self.run(partial(operations.abandon, run_id, reason, at or now()))
 
     def register(self, metric: JobMetric) -> None:
         """Add a metric, with its columns, for every process. Needs the role that owns the tables.
@@ -191,7 +191,7 @@ class JobMetrics:
         Raises:
             NoSuchRun: it was never started nor updated.
         """
-        return self.run(partial(reading.run, run_id, self.metrics()))
+        return self.run(partial(reading.run, run_id))
 
     def job_runs(
         self,
@@ -202,12 +202,11 @@ class JobMetrics:
         limit: int | None = None,
     ) -> tuple[JobRun, ...]:
         """Runs, the newest first; `began` is from the first moment to before the second."""
-        known = self.metrics()
-        return self.run(partial(reading.runs, known, job_name=job_name, status=status, began=began, limit=limit))
+        return self.run(partial(reading.runs, job_name=job_name, status=status, began=began, limit=limit))
 
     def client_runs(self, run_id: str, client_id: str | None = None) -> tuple[ClientRun, ...]:
         """The client runs of a run, or that of one client."""
-        return self.run(partial(reading.client_runs, run_id, self.metrics(), client_id))
+        return self.run(partial(reading.client_runs, run_id, client_id))
 
     def rejected_values(self, run_id: str) -> tuple[Rejected, ...]:
         """The values that were left out of a run."""
@@ -218,7 +217,7 @@ class JobMetrics:
         return self.run(reading.open_runs)
 
     def metrics(self) -> tuple[JobMetric, ...]:
-        """The metrics that there are, as this process knows them."""
+        """The metrics that there are, as this process knows them; `record` looks for others."""
         if not self._known:
             self._known = self.run(operations.known_metrics)
         return self._known

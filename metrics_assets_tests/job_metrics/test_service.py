@@ -198,6 +198,17 @@ def test_a_metric_that_another_process_registered_is_found(postgres: Postgres, j
     assert str(jobs.update_job_aggregate_metrics(RUN).metrics["Cost"]) == "1.25"
 
 
+def test_totals_have_a_metric_that_another_process_registered_later(postgres: Postgres, jobs: JobMetrics) -> None:
+    jobs.complete_client_metrics(RUN, "acme", {LEADS: 1}, True)
+    assert "Cost" not in {metric.name for metric in jobs.metrics()}
+    other = JobMetrics(postgres)
+    other.register(JobMetric("Cost", decimals=2))
+    other.update_client_metrics(RUN, "acme", {"Cost": "1.25"})
+
+    assert str(jobs.complete_job_metrics(RUN, True).metrics["Cost"]) == "1.25"
+    assert str(_client(jobs)["Cost"]) == "1.25"
+
+
 def test_a_metric_keeps_its_meaning(jobs: JobMetrics) -> None:
     jobs.register(JobMetric("Cost", decimals=2))
     jobs.register(JobMetric("Cost", decimals=2))
