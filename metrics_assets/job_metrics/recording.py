@@ -65,7 +65,8 @@ def record(updates: Sequence[ClientUpdate], known: Sequence[JobMetric], now: dt.
         updates_repeated=len(every) - len(fresh),
         client_runs=len(changes),
         rejected=rejected,
-        late_run_ids=tuple(sorted(late & {run_id for run_id, _ in changes})),
+        # repetitions too: the first try may have died between its figures and the totals
+        late_run_ids=tuple(sorted(late)),
     )
 
 

@@ -17,6 +17,7 @@ from metrics_assets.job_metrics import (
     JobMetrics,
     Kind,
     NoSuchRun,
+    recording,
 )
 from metrics_assets.stores.postgres import Postgres
 
@@ -135,6 +136,17 @@ def test_figures_that_come_after_completion_count_and_change_no_status(jobs: Job
     assert late.late_run_ids == (RUN,)
     assert _client(jobs)["Status"] == "Completed"
     assert (jobs.job_run(RUN).status, jobs.job_run(RUN).metrics[LEADS]) == ("Completed", 5)
+
+
+def test_a_retry_recomputes_the_totals_that_its_first_try_died_before(postgres: Postgres, jobs: JobMetrics) -> None:
+    jobs.complete_job_metrics(jobs.start_job("score", RUN), True)
+    late = ClientUpdate(RUN, "acme", {LEADS: 2}, idempotency_key="page 1")
+    jobs.run(lambda: recording.record([late], jobs.metrics(), NOON))  # and dies before the totals
+    assert LEADS not in jobs.job_run(RUN).metrics
+
+    assert jobs.record([late]).late_run_ids == (RUN,)
+
+    assert jobs.job_run(RUN).metrics[LEADS] == 2
 
 
 def test_a_run_reopens_only_by_saying_so_and_ends_again(jobs: JobMetrics) -> None:
