@@ -17,6 +17,7 @@ from metrics_assets.catalog.job_metrics import COMPLETED, FAILED, IN_PROGRESS, A
 from metrics_assets.errors import Refused
 from metrics_assets.job_metrics import merge, run_ids
 from metrics_assets.job_metrics.records import NoSuchRun
+from metrics_assets.job_metrics.values import storable
 from metrics_assets.pipeline.job_tables import metric_statements
 from metrics_assets.stores import sqlfile
 
@@ -184,7 +185,7 @@ def complete_job(spelled: str, success: bool, notes: str | None, at: dt.datetime
     yield from see(EVERY_CLIENT)
     run_id = yield from resolve(spelled, create=False)
     yield from own(run_id)
-    yield from _move_job(run_id, COMPLETED if success else FAILED, at, notes)
+    yield from _move_job(run_id, COMPLETED if success else FAILED, at, None if notes is None else storable(notes))
     yield from _aggregate(run_id)
     return run_id
 
@@ -213,6 +214,7 @@ def abandon(spelled: str, reason: str, at: dt.datetime) -> Operation[str | None]
     yield from see(EVERY_CLIENT)
     run_id = yield from resolve(spelled, create=False)
     yield from own(run_id)
+    reason = storable(reason)
     # an end from before a reopening would not count
     found = yield (
         "SELECT status, greatest(%(at)s, reopened_at) FROM metrics.job_run WHERE run_id = %(run_id)s",
