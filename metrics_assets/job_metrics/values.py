@@ -24,6 +24,8 @@ LATEST = dt.datetime(2200, 1, 1, tzinfo=dt.UTC)
 _GROUPED = re.compile(r"[+-]?\d{1,3}(,\d{3})+(\.\d*)?")
 # seconds, milliseconds, microseconds, nanoseconds: the same moment of this century has each a size of its own
 _EPOCH_UNITS = ((Decimal(10**11), 1), (Decimal(10**14), 10**3), (Decimal(10**17), 10**6), (Decimal(10**20), 10**9))
+_DATE_DIGITS = len("20251007")
+_NO_DATETIME = "not readable as a datetime: neither ISO 8601 nor an epoch"
 _SHOWN_CHARACTERS = 200
 _SHOWN_BYTES = 500  # three such and a client id are one key of an index, which holds 2,700 bytes
 
@@ -143,17 +145,20 @@ def _parsed(raw: object) -> dt.datetime:
     if isinstance(raw, dt.date):
         return dt.datetime.combine(raw, dt.time(), dt.UTC)
     if isinstance(raw, str):
+        text = raw.strip()
+        epoch = text.isdecimal() and len(text) > _DATE_DIGITS
         try:
-            # digits alone are an epoch: "1760000000" is no year
-            return dt.datetime.fromisoformat("" if raw.strip().isdecimal() else raw.strip())
+            # many digits alone are an epoch, eight are a date: "20251007" is no second of 1970
+            return dt.datetime.fromisoformat("" if epoch else text)
         except ValueError:
-            pass
+            if text.isdecimal() and not epoch:
+                raise _Unreadable(_NO_DATETIME) from None
     try:
         return _from_epoch(_decimal(raw))
     except _Unreadable as error:
         if "beyond" in str(error):
             raise
-        raise _Unreadable("not readable as a datetime: neither ISO 8601 nor an epoch") from None
+        raise _Unreadable(_NO_DATETIME) from None
 
 
 def _from_epoch(epoch: Decimal) -> dt.datetime:
