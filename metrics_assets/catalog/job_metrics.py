@@ -120,6 +120,9 @@ BUILT_IN = (
     STATUS,
 )
 
+# Metrics that say how much there is, not how much was done: over the runs of a day the highest counts, not the sum.
+LEVELS = frozenset({"Backlog Before", "Backlog After"})
+
 # What this project's own Dagster runs report; a client run is one asset's part in a run.
 OWN = (
     JobMetric("Entities Changed"),

@@ -130,7 +130,7 @@ def _record(service: JobMetrics, passes: Sequence[_Pass], run: RunFacts) -> None
     )
     run_id = service.run(partial(start_job, values, run.run_id))
     if passes:
-        service.record([_update(run_id, one) for one in passes])
+        service.record([_update(run_id, one, of_set=one.set_name == set_name) for one in passes])
         service.run(partial(_keep_steps, run_id, passes))
     if run.status == IN_PROGRESS:
         service.update_job_aggregate_metrics(run_id)
@@ -140,7 +140,7 @@ def _record(service: JobMetrics, passes: Sequence[_Pass], run: RunFacts) -> None
     service.complete_job_metrics(run_id, run.status == COMPLETED, "; ".join(failed) or None, at=ended)
 
 
-def _update(run_id: str, one: _Pass) -> ClientUpdate:
+def _update(run_id: str, one: _Pass, *, of_set: bool) -> ClientUpdate:
     failed = one.outcome == _FAILED_PASS
     return ClientUpdate(
         run_id,
@@ -149,7 +149,8 @@ def _update(run_id: str, one: _Pass) -> ClientUpdate:
             "Start Time": one.started_at,
             "End Time": one.finished_at,
             "Status": FAILED if failed else COMPLETED,
-            "Entities Changed": one.entities_changed,
+            # an entity passes several assets on its way: the run counts it once, where its set counts it
+            "Entities Changed": one.entities_changed if of_set else None,
             "Rows Read": one.rows_read,
             "Rows Written": one.rows_written,
             "Backlog Before": one.backlog_before,

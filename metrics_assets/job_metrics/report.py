@@ -10,7 +10,7 @@ from typing import Any
 
 from psycopg import sql
 
-from metrics_assets.catalog.job_metrics import COMPLETED, JobMetric
+from metrics_assets.catalog.job_metrics import COMPLETED, LEVELS, Aggregation, JobMetric
 from metrics_assets.job_metrics.operations import EVERY_CLIENT, Operation, file, known_metrics, listed, see
 from metrics_assets.job_metrics.own_runs import MODE, SET
 from metrics_assets.job_metrics.pace import Pace, Tick, pace
@@ -29,7 +29,7 @@ class Total:
     Attributes:
         client_id: empty for the job as a whole.
         runs: job runs, or client runs; those that are neither completed nor failed are in progress.
-        metrics: summed, or as the metric says, by its name.
+        metrics: summed, or as the metric says, by its name; of levels (`LEVELS`) the highest.
     """
 
     day: dt.date
@@ -108,11 +108,15 @@ def _totals(question: str, first: dt.datetime, end: dt.datetime) -> Operation[tu
         for metric in metrics
     ]
     aggregates = [
-        sql.SQL("{}({})").format(sql.SQL(metric.aggregation.value), sql.Identifier(*column))
+        sql.SQL("{}({})").format(sql.SQL(_over_runs(metric).value), sql.Identifier(*column))
         for metric, column in zip(metrics, columns, strict=True)
     ]
     found = yield file(question, aggregates=listed(aggregates)), {"first": first, "end": end}
     return tuple(_total(row, metrics) for row in found)
+
+
+def _over_runs(metric: JobMetric) -> Aggregation:
+    return Aggregation.MAX if metric.name in LEVELS else metric.aggregation
 
 
 def _total(row: tuple[Any, ...], metrics: Iterable[JobMetric]) -> Total:

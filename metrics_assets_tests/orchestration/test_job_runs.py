@@ -63,7 +63,7 @@ def test_a_tick_of_a_set_is_a_job_run_with_what_it_did_and_cost(
     assert run.requested_at <= run.started_at
     clients = {client.client_id: client for client in jobs.client_runs(run.run_id)}
     assert set(clients) == {"entity_metric_events", "entity_metric_daily", "model_metrics"}
-    assert clients["model_metrics"].metrics["Entities Changed"] == 2
+    assert clients["model_metrics"].metrics["Entities Changed"] == run.metrics["Entities Changed"] == 2
     assert clients["entity_metric_events"].metrics["Backlog Before"] == 5
     assert clients["entity_metric_events"].metrics["Backlog After"] == 0
     assert "outputs" in clients["model_metrics"].steps

@@ -9,7 +9,7 @@ import dagster as dg
 
 from metrics_assets.job_metrics import JobMetrics
 from metrics_assets.job_metrics.own_runs import RunFacts, record_own_runs
-from metrics_assets.job_metrics.report import between
+from metrics_assets.job_metrics.report import between, report
 from metrics_assets.orchestration.job_facts import facts_of
 from metrics_assets_tests.orchestration.conftest import World
 from metrics_assets_tests.orchestration.runs import started_run, tick
@@ -70,3 +70,18 @@ def test_a_pass_that_is_written_while_dagster_is_asked_is_recorded(
     (run,) = jobs.job_runs()
     assert run.status == "Completed"
     assert "model_metrics" in {client.client_id for client in jobs.client_runs(run.run_id)}
+
+
+def test_the_backlog_of_a_day_is_the_highest_and_not_the_sum(
+    world: World, instance: dg.DagsterInstance, jobs: JobMetrics
+) -> None:
+    day = dt.datetime.now(dt.UTC).date()
+    for backlog in (5, 9, 7):
+        run_id = jobs.start_job("score", started_at=dt.datetime.combine(day, dt.time(12), dt.UTC))
+        jobs.update_client_metrics(run_id, "acme", {"Backlog Before": backlog, "Rows Read": backlog})
+        jobs.update_job_aggregate_metrics(run_id)
+
+    found = report(world.session.stores.postgres, day, day, {})
+
+    for (total,) in (found.by_job, found.by_client):
+        assert (total.metrics["Backlog Before"], total.metrics["Rows Read"]) == (9, 21)
