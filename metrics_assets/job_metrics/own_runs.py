@@ -123,7 +123,7 @@ def _record(service: JobMetrics, passes: Sequence[_Pass], run: RunFacts) -> None
     set_name = _set_of(passes, run.job_name)
     values = start_values(
         # what Dagster calls its job for assets that were chosen by hand says nothing
-        _job_of(set_name, run.job_name) if run.job_name.startswith("__") else run.job_name,
+        job_of(set_name, run.job_name) if run.job_name.startswith("__") else run.job_name,
         requested_at=run.requested_at,
         started_at=run.started_at or min(began, default=run.requested_at),
         labels={MODE: run.mode, SET: set_name},
@@ -185,14 +185,14 @@ def _set_of(passes: Iterable[_Pass], job_name: str) -> str:
     return next((metric_set.name for metric_set in reversed(SETS) if metric_set.name in names), "")
 
 
-def _job_of(set_name: str, otherwise: str) -> str:
+def job_of(set_name: str, otherwise: str) -> str:
     """Name of the set's job."""
     return next((metric_set.job for metric_set in SETS if metric_set.name == set_name), otherwise)
 
 
 def _told_by_ledger(passes: Sequence[_Pass]) -> RunFacts:
     """A run that Dagster has forgotten, or that belongs to another instance."""
-    job = _job_of(_set_of(passes, ""), passes[0].set_name)
+    job = job_of(_set_of(passes, ""), passes[0].set_name)
     ended = max(one.finished_at for one in passes)
     failed = any(one.outcome == _FAILED_PASS for one in passes)
     status = IN_PROGRESS if now() - ended < _SETTLED else FAILED if failed else COMPLETED

@@ -47,20 +47,21 @@ def facts_of(instance: dg.DagsterInstance, run_ids: Sequence[str]) -> dict[str, 
 
 
 def set_runs(instance: dg.DagsterInstance, first: dt.datetime, end: dt.datetime, *, again: bool) -> list[RunFacts]:
-    """Runs of the sets' jobs that were asked for from `first` to before `end` and have ended: one that failed before
-    its first pass is in no ledger.
+    """Runs of the sets' jobs that were asked for from `first` to before `end` and run, or have ended: one that is in
+    its first pass, or failed before it, is in no ledger.
 
     Args:
         again: all of them; otherwise those that changed within the last two hours.
     """
     wanted = dg.RunsFilter(
         tags={tags.SET: [metric_set.name for metric_set in SETS]},
-        statuses=list(_STATUS),
+        statuses=[*_STATUS, dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.CANCELING],
         created_after=first,
         created_before=end,
         updated_after=None if again else dt.datetime.now(dt.UTC) - _LOOKED_BACK,
     )
-    return [_facts(record) for record in instance.get_run_records(wanted)]
+    found = [_facts(record) for record in instance.get_run_records(wanted)]
+    return [run for run in found if run.status != IN_PROGRESS or run.started_at is not None]
 
 
 def _facts(record: dg.RunRecord) -> RunFacts:
