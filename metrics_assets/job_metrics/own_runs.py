@@ -128,7 +128,7 @@ def _record(service: JobMetrics, passes: Sequence[_Pass], run: RunFacts) -> None
         started_at=run.started_at or min(began, default=run.requested_at),
         labels={MODE: run.mode, SET: set_name},
     )
-    run_id = service.run(partial(start_job, values, run.run_id))
+    run_id = service.run(partial(start_job, values, run.run_id, rename=True))
     if passes:
         service.record([_update(run_id, one, of_set=one.set_name == set_name) for one in passes])
         service.run(partial(_keep_steps, run_id, passes))

@@ -11,7 +11,7 @@ from functools import partial
 from typing import Concatenate, ParamSpec, TypeVar
 
 from metrics_assets.catalog.job_metrics import COMPLETED, END_TIME, FAILED, STATUS, JobMetric
-from metrics_assets.job_metrics import operations, reading, recording
+from metrics_assets.job_metrics import ends, operations, reading, recording
 from metrics_assets.job_metrics.log import run_logger
 from metrics_assets.job_metrics.operations import Operation
 from metrics_assets.job_metrics.records import ClientRun, ClientUpdate, JobRun, Mode, OpenRun, Recorded, Rejected
@@ -58,6 +58,7 @@ class JobMetrics:
 
         Raises:
             InvalidRunId: the spelling is unknown.
+            Refused: `run_id` is a run of another job.
         """
         values = operations.start_values(
             job_name,
@@ -125,7 +126,7 @@ class JobMetrics:
         recorded = self.run(partial(recording.record, batch, known, now()))
         warn(recorded.rejected, logger)
         for late in recorded.late_run_ids:
-            self.run(partial(operations.aggregate, late))
+            self.run(partial(ends.aggregate, late))
         return recorded
 
     def client_run(
@@ -149,7 +150,7 @@ class JobMetrics:
             NoSuchRun: it was never started nor updated.
             Refused: this role may not see every client's rows.
         """
-        return self.job_run(self.run(partial(operations.aggregate, run_id)))
+        return self.job_run(self.run(partial(ends.aggregate, run_id)))
 
     def complete_job_metrics(
         self, run_id: str, success: bool, notes: str | None = None, *, at: dt.datetime | None = None
@@ -158,16 +159,16 @@ class JobMetrics:
 
         Raises: as `update_job_aggregate_metrics`.
         """
-        ended = partial(operations.complete_job, run_id, success, notes, at or now())
+        ended = partial(ends.complete_job, run_id, success, notes, at or now())
         return self.job_run(self.run(ended))
 
     def reopen_job(self, run_id: str) -> JobRun:
         """Let a run that has ended go on. Its clients that ended stay so until an update with `reopen`."""
-        return self.job_run(self.run(partial(operations.reopen_job, run_id, now())))
+        return self.job_run(self.run(partial(ends.reopen_job, run_id, now())))
 
     def heartbeat(self, run_id: str) -> None:
         """Say that a run lives which has no figures to report for a while."""
-        self.run(partial(operations.heartbeat, run_id))
+        self.run(partial(ends.heartbeat, run_id))
 
     def abandon(self, run_id: str, reason: str, *, at: dt.datetime | None = None) -> str | None:
         """End a run whose worker is gone, and its clients in progress, as failed; None when it had ended.
@@ -175,7 +176,7 @@ class JobMetrics:
         Args:
             at: when it was seen last; now when unset. A true end that arrives late is later, and counts.
         """
-        return self.run(partial(operations.abandon, run_id, reason, at or now()))
+        return self.run(partial(ends.abandon, run_id, reason, at or now()))
 
     def register(self, metric: JobMetric) -> None:
         """Add a metric, with its columns, for every process. Needs the role that owns the tables.
@@ -233,7 +234,7 @@ class JobMetrics:
         return self.metrics()
 
     def run(self, operation: Callable[[], Operation[T]]) -> T:
-        """Run an operation (`operations`, `recording`, `reading`) in a transaction of its own."""
+        """Run an operation (`operations`, `ends`, `recording`, `reading`) in a transaction of its own."""
         value: T = retry_conflict(self._once)(operation)
         return value
 

@@ -6,7 +6,7 @@ from fractions import Fraction
 
 import pytest
 
-from metrics_assets.errors import ConfigurationError
+from metrics_assets.errors import ConfigurationError, Refused
 from metrics_assets.job_metrics import Aggregation, JobMetric, JobMetrics, Kind
 
 RUN = "251007-073024"
@@ -58,3 +58,13 @@ def test_notes_are_kept_whatever_is_in_them(jobs: JobMetrics) -> None:
     assert jobs.client_runs(RUN)[0].notes == "a\\0\\ud800"
     assert jobs.job_run(RUN).notes == "b\\0\\ud800"
     assert jobs.job_run(other).notes == "c\\0\\ud800"
+
+
+def test_a_job_cannot_be_started_under_the_id_of_another_jobs_run(jobs: JobMetrics) -> None:
+    run_id = jobs.start_job("score")
+    assert jobs.start_job("score", run_id) == run_id
+
+    with pytest.raises(Refused, match=f"{run_id} is of the job 'score', not of 'harvest'"):
+        jobs.start_job("harvest", run_id)
+
+    assert jobs.job_run(run_id).job_name == "score"
