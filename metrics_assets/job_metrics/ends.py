@@ -13,6 +13,7 @@ from metrics_assets.job_metrics.operations import (
     EVERY_CLIENT,
     Operation,
     file,
+    in_utc,
     known_metrics,
     listed,
     own,
@@ -46,7 +47,9 @@ def complete_job(spelled: str, success: bool, notes: str | None, at: dt.datetime
     yield from see(EVERY_CLIENT)
     run_id = yield from resolve(spelled, create=False)
     yield from own(run_id)
-    yield from _move_job(run_id, COMPLETED if success else FAILED, at, None if notes is None else storable(notes))
+    yield from _move_job(
+        run_id, COMPLETED if success else FAILED, in_utc(at), None if notes is None else storable(notes)
+    )
     yield from _aggregate(run_id)
     return run_id
 
@@ -79,7 +82,7 @@ def abandon(spelled: str, reason: str, at: dt.datetime) -> Operation[str | None]
     # an end from before a reopening would not count
     found = yield (
         "SELECT status, greatest(%(at)s, reopened_at) FROM metrics.job_run WHERE run_id = %(run_id)s",
-        {"run_id": run_id, "at": at},
+        {"run_id": run_id, "at": in_utc(at)},
     )
     if not found or found[0][0] != IN_PROGRESS:
         return None
@@ -107,6 +110,8 @@ def _move_job(run_id: str, status: str, at: dt.datetime, notes: str | None) -> O
         raise NoSuchRun(f"There is no job run {run_id}. `metrics-assets jobs list` shows the runs.")
     now, now_at, reopened_at = found[0]
     reopens = status == IN_PROGRESS
+    if reopens and now == IN_PROGRESS:
+        return  # or an end that was measured before would not count any more
     if not merge.moves_status(now, now_at or merge.NEVER, reopened_at, status, at, reopen=reopens):
         return
     yield (

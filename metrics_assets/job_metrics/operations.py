@@ -14,9 +14,10 @@ from psycopg import sql
 from psycopg.types.json import Jsonb
 
 from metrics_assets.catalog.job_metrics import IN_PROGRESS, Aggregation, JobMetric, Kind
-from metrics_assets.errors import Refused
+from metrics_assets.errors import ConfigurationError, Refused
 from metrics_assets.job_metrics import run_ids
 from metrics_assets.job_metrics.records import NoSuchRun
+from metrics_assets.job_metrics.values import moment
 from metrics_assets.pipeline.job_tables import metric_statements
 from metrics_assets.stores import sqlfile
 
@@ -103,11 +104,15 @@ def start_values(
     worker: str | None = None,
     labels: Mapping[str, str] | None = None,
 ) -> dict[str, object]:
-    """What is known of a run when it starts. Without `started_at` it starts now, or when its id says."""
+    """What is known of a run when it starts. Without `started_at` it starts now, or when its id says.
+
+    Raises:
+        ConfigurationError: a time that cannot be used.
+    """
     return {
         "job_name": job_name,
-        "requested_at": requested_at,
-        "started_at": started_at,
+        "requested_at": None if requested_at is None else in_utc(requested_at),
+        "started_at": None if started_at is None else in_utc(started_at),
         "silence": silence_allowed,
         "worker": worker,
         "labels": Jsonb(dict(labels or {})),
@@ -137,6 +142,18 @@ def start_job(values: Mapping[str, object], spelled: str | None, *, rename: bool
             "not be mixed. Start the job without a run id, or with its own."
         )
     return run_id
+
+
+def in_utc(given: dt.datetime) -> dt.datetime:
+    """The moment in UTC, for which one without a zone is taken: Postgres would take it for its session's.
+
+    Raises:
+        ConfigurationError: it lies outside 1970 to 2199.
+    """
+    try:
+        return moment(given)
+    except ValueError as error:
+        raise ConfigurationError(f"The time {given!r} cannot be used: {error}.") from error
 
 
 def _begin(values: Mapping[str, object], alias: str | None) -> Operation[str]:

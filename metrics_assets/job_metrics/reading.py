@@ -11,7 +11,16 @@ from typing import Any
 from psycopg import sql
 
 from metrics_assets.catalog.job_metrics import JobMetric
-from metrics_assets.job_metrics.operations import EVERY_CLIENT, Operation, file, known_metrics, listed, resolve, see
+from metrics_assets.job_metrics.operations import (
+    EVERY_CLIENT,
+    Operation,
+    file,
+    in_utc,
+    known_metrics,
+    listed,
+    resolve,
+    see,
+)
 from metrics_assets.job_metrics.records import ClientRun, JobRun, NoSuchRun, OpenRun, Rejected
 from metrics_assets.job_metrics.values import Rejection
 
@@ -32,7 +41,7 @@ def runs(
         began: only those that began at or after the first moment and before the second.
         limit: at most so many; all when unset.
     """
-    first, end = began or (None, None)
+    first, end = map(in_utc, began) if began else (None, None)
     known = yield from known_metrics()
     found = yield (
         _runs_statement(known),

@@ -163,7 +163,8 @@ class JobMetrics:
         return self.job_run(self.run(ended))
 
     def reopen_job(self, run_id: str) -> JobRun:
-        """Let a run that has ended go on. Its clients that ended stay so until an update with `reopen`."""
+        """Let a run that has ended go on; one in progress does anyway. Its clients that ended stay so until an update
+        with `reopen`."""
         return self.job_run(self.run(partial(ends.reopen_job, run_id, now())))
 
     def heartbeat(self, run_id: str) -> None:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import datetime as dt
+import time
+from collections.abc import Iterator
 from fractions import Fraction
 
 import pytest
@@ -11,6 +14,7 @@ from metrics_assets.job_metrics import Aggregation, JobMetric, JobMetrics, Kind
 
 RUN = "251007-073024"
 LEADS, POSTS = "Leads Processed", "Posts Processed"
+NOON = dt.datetime(2025, 10, 7, 12, tzinfo=dt.UTC)
 HALF = "\ud800"
 HOSTILE = {
     "an integer of 5,000 digits": 10**5000,
@@ -68,3 +72,38 @@ def test_a_job_cannot_be_started_under_the_id_of_another_jobs_run(jobs: JobMetri
         jobs.start_job("harvest", run_id)
 
     assert jobs.job_run(run_id).job_name == "score"
+
+
+@pytest.fixture
+def elsewhere(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """This process in a zone that is not UTC."""
+    with monkeypatch.context() as context:
+        context.setenv("TZ", "Asia/Kolkata")
+        time.tzset()
+        yield
+    time.tzset()
+
+
+@pytest.mark.usefixtures("elsewhere")
+def test_times_without_a_zone_are_utc_wherever_the_process_is(jobs: JobMetrics) -> None:
+    naive = NOON.replace(tzinfo=None)
+
+    run_id = jobs.start_job("score", started_at=naive, requested_at=naive)
+    jobs.complete_job_metrics(run_id, False, at=naive)
+    run = jobs.complete_job_metrics(run_id, True, at=naive + dt.timedelta(minutes=1))
+
+    assert run_id == "251007-120000"
+    assert (run.requested_at, run.started_at, run.finished_at) == (NOON, NOON, NOON + dt.timedelta(minutes=1))
+    assert jobs.job_runs(began=(naive, naive + dt.timedelta(seconds=1))) == (run,)
+
+
+def test_a_time_that_cannot_be_one_is_refused(jobs: JobMetrics) -> None:
+    with pytest.raises(ConfigurationError, match="from 1970 to 2199"):
+        jobs.start_job("score", started_at=dt.datetime(1, 1, 1))
+
+
+def test_reopening_a_run_in_progress_keeps_an_end_that_was_measured_before(jobs: JobMetrics) -> None:
+    jobs.start_job("score", RUN)
+    jobs.reopen_job(RUN)
+
+    assert jobs.complete_job_metrics(RUN, True, at=NOON).status == "Completed"
