@@ -59,8 +59,9 @@ def register(metric: JobMetric) -> Operation[tuple[JobMetric, ...]]:
     for statement in metric_statements(metric):
         yield statement, None
     known = yield from known_metrics()
-    if metric not in known:
-        there = next((other for other in known if other.column == metric.column), None)
+    of_job = next((other for other in known if other.job_column == metric.job_column and other != metric), None)
+    if metric not in known or of_job is not None:
+        there = next((other for other in known if other.column == metric.column and other != metric), of_job)
         raise Refused(
             f"{metric.name!r} is registered otherwise: {there}. Register it as it is, or choose another name: "
             "values of two meanings must not be summed."
@@ -145,7 +146,7 @@ def start_job(values: Mapping[str, object], spelled: str | None, *, rename: bool
 
 
 def in_utc(given: dt.datetime) -> dt.datetime:
-    """The moment in UTC, for which one without a zone is taken: Postgres would take it for its session's.
+    """The moment in UTC, for which one without a zone is taken: Python would take it for local time.
 
     Raises:
         ConfigurationError: it lies outside 1970 to 2199.

@@ -10,7 +10,7 @@ from fractions import Fraction
 import pytest
 
 from metrics_assets.errors import ConfigurationError, Refused
-from metrics_assets.job_metrics import Aggregation, JobMetric, JobMetrics, Kind
+from metrics_assets.job_metrics import Aggregation, InvalidRunId, JobMetric, JobMetrics, Kind
 
 RUN = "251007-073024"
 LEADS, POSTS = "Leads Processed", "Posts Processed"
@@ -107,3 +107,21 @@ def test_reopening_a_run_in_progress_keeps_an_end_that_was_measured_before(jobs:
     jobs.reopen_job(RUN)
 
     assert jobs.complete_job_metrics(RUN, True, at=NOON).status == "Completed"
+
+
+@pytest.mark.parametrize("of_job", ["status", "run_id", "finished_at", "client_status", "No Column", "x" * 60])
+def test_a_metric_whose_column_of_the_job_is_taken_or_none_is_refused(of_job: str) -> None:
+    with pytest.raises(ConfigurationError, match="of_job"):
+        JobMetric("Cost", of_job=of_job)
+
+
+def test_two_metrics_do_not_share_a_column_of_the_job(jobs: JobMetrics) -> None:
+    with pytest.raises(Refused, match="Leads Processed"):
+        jobs.register(JobMetric("Cost", of_job="leads_processed"))
+
+    assert "Cost" not in {metric.name for metric in jobs.metrics()}
+
+
+def test_a_suffix_that_no_start_reaches_is_no_run_id(jobs: JobMetrics) -> None:
+    with pytest.raises(InvalidRunId):
+        jobs.update_client_metrics(f"{RUN}.{10**30}", "acme", {LEADS: 1})
