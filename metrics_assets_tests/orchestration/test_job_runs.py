@@ -14,8 +14,9 @@ import pytest
 from metrics_assets.job_metrics import JobMetrics, JobRun
 from metrics_assets.job_metrics.own_runs import record_own_runs
 from metrics_assets.job_metrics.pace import Pace, Tick, pace
-from metrics_assets.job_metrics.report import aggregate_runs, between
+from metrics_assets.job_metrics.report import Total, aggregate_runs, between
 from metrics_assets.orchestration.job_facts import facts_of, set_runs
+from metrics_assets.orchestration.job_report import clients_table
 from metrics_assets.orchestration.job_runs import ASSET, JOB, KEEP_UP, keep_up_result, periods
 from metrics_assets.orchestration.tags import MODE
 from metrics_assets.settings import Settings
@@ -160,6 +161,14 @@ def test_the_asset_shows_totals_by_job_and_client_and_two_pictures(
         assert base64.b64decode(found[1]).startswith(b"\x89PNG")
         assert len(found[1]) < 60_000
     assert check(instance, ASSET, KEEP_UP).passed
+
+
+def test_the_table_of_clients_says_how_many_rows_it_leaves_out() -> None:
+    totals = [Total(dt.date(2026, 11, 22), "score", f"client {number}", 1, 1, 0, {}) for number in range(1052)]
+
+    assert "client 49 " in clients_table(totals)
+    assert "1,002 more rows are not shown" in clients_table(totals)
+    assert "more rows" not in clients_table(totals[:50])
 
 
 def test_a_run_of_the_last_minutes_of_a_day_is_recorded_by_the_first_tick_of_the_next(
