@@ -77,6 +77,16 @@ class JobMetric:
                 "another name: letters, digits and spaces, beginning with a letter, at most 50."
             )
 
+        if self.of_job and not self._may_be_of_job():
+            raise ConfigurationError(
+                f"Metric {self.name!r}: of_job={self.of_job!r} cannot be its column in metrics.job_run, or is taken. "
+                "Use another: lower case letters, digits and underscores, beginning with a letter, at most 50."
+            )
+
+    def _may_be_of_job(self) -> bool:
+        taken = _TAKEN - {"client_status"} if self.name == "Status" else _TAKEN | {"status"}
+        return bool(_COLUMN.fullmatch(self.of_job)) and self.of_job not in taken and not self.of_job.endswith("_at")
+
     @property
     def column(self) -> str:
         """Its column in metrics.job_client_run."""
@@ -119,6 +129,9 @@ BUILT_IN = (
     END_TIME,
     STATUS,
 )
+
+# Metrics that say how much there is, not how much was done: over the runs of a day the highest counts, not the sum.
+LEVELS = frozenset({"Backlog Before", "Backlog After"})
 
 # What this project's own Dagster runs report; a client run is one asset's part in a run.
 OWN = (

@@ -2,8 +2,8 @@
 are aggregated from that. docs/job-metrics.md shows how.
 
 In the order of an update's way: `values` reads what was reported, `run_ids` brings the run id to its one form, `merge`
-says how figures change, `operations`, `recording` and `reading` are the transactions, `service` and `asynchronous` run
-them, `tracking` ends client runs whatever happens inside.
+says how figures change, `operations`, `recording`, `ends` and `reading` are the transactions, `service` and
+`asynchronous` run them, `tracking` ends client runs whatever happens inside.
 
 Belongs here: what applications and jobs call. Does not belong here: Dagster's words (`orchestration.job_runs`).
 """

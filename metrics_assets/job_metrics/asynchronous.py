@@ -13,7 +13,7 @@ import psycopg
 from psycopg_pool import AsyncConnectionPool
 
 from metrics_assets.catalog.job_metrics import JobMetric
-from metrics_assets.job_metrics import operations, reading, recording
+from metrics_assets.job_metrics import ends, operations, reading, recording
 from metrics_assets.job_metrics.operations import Operation
 from metrics_assets.job_metrics.records import ClientRun, ClientUpdate, JobRun, Mode, OpenRun, Recorded, Rejected
 from metrics_assets.job_metrics.service import ONE_HOUR, completion, named, now, warn, worker
@@ -108,7 +108,7 @@ class AsyncJobMetrics:
         recorded = await self.run(partial(recording.record, batch, known, now()))
         warn(recorded.rejected, logger)
         for late in recorded.late_run_ids:
-            await self.run(partial(operations.aggregate, late, known))
+            await self.run(partial(ends.aggregate, late))
         return recorded
 
     def client_run(
@@ -125,26 +125,26 @@ class AsyncJobMetrics:
 
     async def update_job_aggregate_metrics(self, run_id: str) -> JobRun:
         """See `JobMetrics.update_job_aggregate_metrics`."""
-        return await self.job_run(await self.run(partial(operations.aggregate, run_id, await self.metrics())))
+        return await self.job_run(await self.run(partial(ends.aggregate, run_id)))
 
     async def complete_job_metrics(
         self, run_id: str, success: bool, notes: str | None = None, *, at: dt.datetime | None = None
     ) -> JobRun:
         """See `JobMetrics.complete_job_metrics`."""
-        ended = partial(operations.complete_job, run_id, success, notes, at or now(), await self.metrics())
+        ended = partial(ends.complete_job, run_id, success, notes, at or now())
         return await self.job_run(await self.run(ended))
 
     async def reopen_job(self, run_id: str) -> JobRun:
         """See `JobMetrics.reopen_job`."""
-        return await self.job_run(await self.run(partial(operations.reopen_job, run_id, now())))
+        return await self.job_run(await self.run(partial(ends.reopen_job, run_id, now())))
 
     async def heartbeat(self, run_id: str) -> None:
         """See `JobMetrics.heartbeat`."""
-        await self.run(partial(operations.heartbeat, run_id))
+        await self.run(partial(ends.heartbeat, run_id))
 
-    async def abandon(self, run_id: str, reason: str) -> str | None:
+    async def abandon(self, run_id: str, reason: str, *, at: dt.datetime | None = None) -> str | None:
         """See `JobMetrics.abandon`."""
-        return await self.run(partial(operations.abandon, run_id, reason, now(), await self.metrics()))
+        return await self.run(partial(ends.abandon, run_id, reason, at or now()))
 
     async def register(self, metric: JobMetric) -> None:
         """See `JobMetrics.register`."""
@@ -152,7 +152,7 @@ class AsyncJobMetrics:
 
     async def job_run(self, run_id: str) -> JobRun:
         """See `JobMetrics.job_run`."""
-        return await self.run(partial(reading.run, run_id, await self.metrics()))
+        return await self.run(partial(reading.run, run_id))
 
     async def job_runs(
         self,
@@ -163,12 +163,11 @@ class AsyncJobMetrics:
         limit: int | None = None,
     ) -> tuple[JobRun, ...]:
         """See `JobMetrics.job_runs`."""
-        known = await self.metrics()
-        return await self.run(partial(reading.runs, known, job_name=job_name, status=status, began=began, limit=limit))
+        return await self.run(partial(reading.runs, job_name=job_name, status=status, began=began, limit=limit))
 
     async def client_runs(self, run_id: str, client_id: str | None = None) -> tuple[ClientRun, ...]:
         """See `JobMetrics.client_runs`."""
-        return await self.run(partial(reading.client_runs, run_id, await self.metrics(), client_id))
+        return await self.run(partial(reading.client_runs, run_id, client_id))
 
     async def rejected_values(self, run_id: str) -> tuple[Rejected, ...]:
         """See `JobMetrics.rejected_values`."""

@@ -7,16 +7,17 @@ Every operation is one transaction at READ COMMITTED: a statement sees what comm
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Generator, Iterable, Mapping, Sequence
+from collections.abc import Generator, Iterable, Mapping
 from typing import Any, TypeAlias, TypeVar
 
 from psycopg import sql
 from psycopg.types.json import Jsonb
 
-from metrics_assets.catalog.job_metrics import COMPLETED, FAILED, IN_PROGRESS, Aggregation, JobMetric, Kind
-from metrics_assets.errors import Refused
-from metrics_assets.job_metrics import merge, run_ids
+from metrics_assets.catalog.job_metrics import IN_PROGRESS, Aggregation, JobMetric, Kind
+from metrics_assets.errors import ConfigurationError, Refused
+from metrics_assets.job_metrics import run_ids
 from metrics_assets.job_metrics.records import NoSuchRun
+from metrics_assets.job_metrics.values import moment
 from metrics_assets.pipeline.job_tables import metric_statements
 from metrics_assets.stores import sqlfile
 
@@ -58,8 +59,9 @@ def register(metric: JobMetric) -> Operation[tuple[JobMetric, ...]]:
     for statement in metric_statements(metric):
         yield statement, None
     known = yield from known_metrics()
-    if metric not in known:
-        there = next((other for other in known if other.column == metric.column), None)
+    of_job = next((other for other in known if other.job_column == metric.job_column and other != metric), None)
+    if metric not in known or of_job is not None:
+        there = next((other for other in known if other.column == metric.column and other != metric), of_job)
         raise Refused(
             f"{metric.name!r} is registered otherwise: {there}. Register it as it is, or choose another name: "
             "values of two meanings must not be summed."
@@ -103,25 +105,56 @@ def start_values(
     worker: str | None = None,
     labels: Mapping[str, str] | None = None,
 ) -> dict[str, object]:
-    """What is known of a run when it starts. Without `started_at` it starts now, or when its id says."""
+    """What is known of a run when it starts. Without `started_at` it starts now, or when its id says.
+
+    Raises:
+        ConfigurationError: a time that cannot be used.
+    """
     return {
         "job_name": job_name,
-        "requested_at": requested_at,
-        "started_at": started_at,
+        "requested_at": None if requested_at is None else in_utc(requested_at),
+        "started_at": None if started_at is None else in_utc(started_at),
         "silence": silence_allowed,
         "worker": worker,
         "labels": Jsonb(dict(labels or {})),
     }
 
 
-def start_job(values: Mapping[str, object], spelled: str | None) -> Operation[str]:
-    """Begin a run under a new id, or say what is known of the run that `spelled` names; returns its id."""
+def start_job(values: Mapping[str, object], spelled: str | None, *, rename: bool = False) -> Operation[str]:
+    """Begin a run under a new id, or say what is known of the run that `spelled` names; returns its id.
+
+    Args:
+        rename: also when it is the run of another job, which becomes this one's.
+
+    Raises:
+        InvalidRunId: the spelling is unknown.
+        Refused: the run is of another job.
+    """
     if spelled is None:
         return (yield from _begin(values, None))
     run_id = yield from resolve(spelled, begin=values)
     began_at = values["started_at"] or run_ids.began_at(run_id)
-    yield file("run_name"), {**values, "started_at": began_at, "run_id": run_id}
+    named = {**values, "started_at": began_at, "run_id": run_id, "rename": rename}
+    found = yield file("run_name"), named
+    if not found:
+        other = yield "SELECT job_name FROM metrics.job_run WHERE run_id = %(run_id)s", {"run_id": run_id}
+        raise Refused(
+            f"The run {run_id} is of the job {other[0][0]!r}, not of {values['job_name']!r}: figures of two jobs must "
+            "not be mixed. Start the job without a run id, or with its own."
+        )
     return run_id
+
+
+def in_utc(given: dt.datetime) -> dt.datetime:
+    """The moment in UTC, for which one without a zone is taken: Python would take it for local time.
+
+    Raises:
+        ConfigurationError: it lies outside 1970 to 2199.
+    """
+    try:
+        return moment(given)
+    except ValueError as error:
+        raise ConfigurationError(f"The time {given!r} cannot be used: {error}.") from error
 
 
 def _begin(values: Mapping[str, object], alias: str | None) -> Operation[str]:
@@ -159,119 +192,6 @@ def own(run_id: str) -> Operation[None]:
     yield (
         "SELECT pg_advisory_xact_lock(%(class)s, hashtext(%(run_id)s))",
         {"class": LOCK_CLASS, "run_id": run_id},
-    )
-
-
-def aggregate(spelled: str, known: Sequence[JobMetric]) -> Operation[str]:
-    """Recompute the figures of a run from its client runs; returns its id.
-
-    Raises:
-        NoSuchRun: it was never started nor updated.
-        Refused: this role may not see every client's rows.
-    """
-    yield from see(EVERY_CLIENT)
-    run_id = yield from resolve(spelled, create=False)
-    yield from own(run_id)
-    yield from _aggregate(run_id, known)
-    return run_id
-
-
-def complete_job(
-    spelled: str, success: bool, notes: str | None, at: dt.datetime, known: Sequence[JobMetric]
-) -> Operation[str]:
-    """End a run, and recompute its figures; returns its id. Of two ends the later one counts.
-
-    Raises: as `aggregate`.
-    """
-    yield from see(EVERY_CLIENT)
-    run_id = yield from resolve(spelled, create=False)
-    yield from own(run_id)
-    yield from _move_job(run_id, COMPLETED if success else FAILED, at, notes)
-    yield from _aggregate(run_id, known)
-    return run_id
-
-
-def reopen_job(spelled: str, at: dt.datetime) -> Operation[str]:
-    """Let a run that has ended go on; returns its id.
-
-    Raises:
-        NoSuchRun: it was never started nor updated.
-    """
-    run_id = yield from resolve(spelled, create=False)
-    yield from own(run_id)
-    yield from _move_job(run_id, IN_PROGRESS, at, None)
-    return run_id
-
-
-def abandon(spelled: str, reason: str, at: dt.datetime, known: Sequence[JobMetric]) -> Operation[str | None]:
-    """End a run in progress whose worker is gone, and its client runs in progress, as failed.
-
-    Returns:
-        The run's id; None when it had ended meanwhile.
-    """
-    yield from see(EVERY_CLIENT)
-    run_id = yield from resolve(spelled, create=False)
-    yield from own(run_id)
-    found = yield file("runs_status"), {"run_ids": [run_id]}
-    if not found or found[0][1] != IN_PROGRESS:
-        return None
-    yield file("run_abandon"), {"run_id": run_id, "reason": reason, "at": at}
-    yield from _move_job(run_id, FAILED, at, reason)
-    yield from _aggregate(run_id, known)
-    return run_id
-
-
-def heartbeat(spelled: str) -> Operation[None]:
-    """Say that the run lives."""
-    run_id = yield from resolve(spelled)
-    yield from share([run_id])
-    yield "UPDATE metrics.job_run SET seen_at = clock_timestamp() WHERE run_id = %(run_id)s", {"run_id": run_id}
-
-
-def _move_job(run_id: str, status: str, at: dt.datetime, notes: str | None) -> Operation[None]:
-    found = yield (
-        "SELECT status, nullif(status_at, '-infinity'), reopened_at FROM metrics.job_run"
-        " WHERE run_id = %(run_id)s FOR UPDATE",
-        {"run_id": run_id},
-    )
-    if not found:
-        raise NoSuchRun(f"There is no job run {run_id}. `metrics-assets jobs list` shows the runs.")
-    now, now_at, reopened_at = found[0]
-    reopens = status == IN_PROGRESS
-    if not merge.moves_status(now, now_at or merge.NEVER, reopened_at, status, at, reopen=reopens):
-        return
-    yield (
-        file("run_move"),
-        {"run_id": run_id, "status": status, "at": at, "reopened_at": at if reopens else reopened_at, "notes": notes},
-    )
-
-
-def _aggregate(run_id: str, known: Sequence[JobMetric]) -> Operation[None]:
-    aggregates, assignments = [], []
-    for metric in known:
-        column, total = sql.Identifier(metric.column), sql.Identifier(metric.job_column)
-        at = sql.Identifier(f"{metric.column}_at")
-        total_at = sql.Identifier(f"{metric.job_column}_at")
-        if metric.is_last:
-            newest = "(array_agg({} ORDER BY {} DESC, client_id DESC) FILTER (WHERE {} > '-infinity'))[1] AS {}"
-            aggregates += [sql.SQL(newest).format(column, at, at, total), sql.SQL("max({}) AS {}").format(at, total_at)]
-            assignments += [sql.SQL("{0} = totals.{0}").format(name) for name in (total, total_at)]
-        else:
-            function = sql.SQL(metric.aggregation.value)
-            aggregates.append(sql.SQL("{}({}) AS {}").format(function, column, total))
-            assignments.append(sql.SQL("{0} = totals.{0}").format(total))
-    found = yield (
-        file("aggregate", aggregates=listed(aggregates), assignments=listed(assignments)),
-        {"run_id": run_id},
-    )
-    if found:
-        return
-    exists = yield file("runs_status"), {"run_ids": [run_id]}
-    if not exists:
-        raise NoSuchRun(f"There is no job run {run_id}. `metrics-assets jobs list` shows the runs.")
-    raise Refused(
-        f"The totals of {run_id} were not recomputed: this role does not see every client's rows. Use the role that "
-        "owns metrics.job_client_run, or GRANT that role to it."
     )
 
 

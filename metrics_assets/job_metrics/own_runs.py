@@ -72,7 +72,10 @@ def record_own_runs(
     also: Iterable[RunFacts] = (),
     again: bool = False,
 ) -> int:
-    """Make job runs of the Dagster runs that wrote to the ledger from `first` to before `end`.
+    """Make job runs of the Dagster runs that wrote to the ledger from `first` to before `end`, and bring those up to
+    date that are job runs in progress.
+
+    Dagster is asked before the ledger is read: what it says has ended wrote its last line before that.
 
     Args:
         facts: looks up Dagster's runs by id; those that it does not know are taken by what the ledger says.
@@ -83,19 +86,25 @@ def record_own_runs(
         How many runs were recorded.
     """
     service = JobMetrics(postgres)
-    by_run: dict[str, list[_Pass]] = {}
-    for one in service.run(partial(_passes, first, end, again)):
-        by_run.setdefault(one.run_id, []).append(one)
     others = {run.run_id: run for run in also}
     told = set() if again else service.run(partial(_ended, list(others)))
-    known = {**{run_id: run for run_id, run in others.items() if run_id not in told}, **facts(list(by_run))}
+    wanted = service.run(partial(_run_ids, first, end, again))
+    known = {**{run_id: run for run_id, run in others.items() if run_id not in told}, **facts(wanted)}
+    by_run: dict[str, list[_Pass]] = {}
+    for one in service.run(partial(_passes, sorted({*wanted, *known}))):
+        by_run.setdefault(one.run_id, []).append(one)
     for run_id in {**by_run, **known}:
         _record(service, by_run.get(run_id, []), known.get(run_id) or _told_by_ledger(by_run[run_id]))
     return len({**by_run, **known})
 
 
-def _passes(first: dt.datetime, end: dt.datetime, again: bool) -> Operation[list[_Pass]]:
-    found = yield file("own_runs"), {"first": first, "end": end, "again": again}
+def _run_ids(first: dt.datetime, end: dt.datetime, again: bool) -> Operation[list[str]]:
+    found = yield file("own_runs_ids"), {"first": first, "end": end, "again": again, "mode": MODE, "set": SET}
+    return [str(run_id) for (run_id,) in found]
+
+
+def _passes(dagster_run_ids: list[str]) -> Operation[list[_Pass]]:
+    found = yield file("own_runs"), {"run_ids": dagster_run_ids}
     return [_Pass(*row) for row in found]
 
 
@@ -114,14 +123,14 @@ def _record(service: JobMetrics, passes: Sequence[_Pass], run: RunFacts) -> None
     set_name = _set_of(passes, run.job_name)
     values = start_values(
         # what Dagster calls its job for assets that were chosen by hand says nothing
-        _job_of(set_name, run.job_name) if run.job_name.startswith("__") else run.job_name,
+        job_of(set_name, run.job_name) if run.job_name.startswith("__") else run.job_name,
         requested_at=run.requested_at,
         started_at=run.started_at or min(began, default=run.requested_at),
         labels={MODE: run.mode, SET: set_name},
     )
-    run_id = service.run(partial(start_job, values, run.run_id))
+    run_id = service.run(partial(start_job, values, run.run_id, rename=True))
     if passes:
-        service.record([_update(run_id, one) for one in passes])
+        service.record([_update(run_id, one, of_set=one.set_name == set_name) for one in passes])
         service.run(partial(_keep_steps, run_id, passes))
     if run.status == IN_PROGRESS:
         service.update_job_aggregate_metrics(run_id)
@@ -131,7 +140,7 @@ def _record(service: JobMetrics, passes: Sequence[_Pass], run: RunFacts) -> None
     service.complete_job_metrics(run_id, run.status == COMPLETED, "; ".join(failed) or None, at=ended)
 
 
-def _update(run_id: str, one: _Pass) -> ClientUpdate:
+def _update(run_id: str, one: _Pass, *, of_set: bool) -> ClientUpdate:
     failed = one.outcome == _FAILED_PASS
     return ClientUpdate(
         run_id,
@@ -140,7 +149,8 @@ def _update(run_id: str, one: _Pass) -> ClientUpdate:
             "Start Time": one.started_at,
             "End Time": one.finished_at,
             "Status": FAILED if failed else COMPLETED,
-            "Entities Changed": one.entities_changed,
+            # an entity passes several assets on its way: the run counts it once, where its set counts it
+            "Entities Changed": one.entities_changed if of_set else None,
             "Rows Read": one.rows_read,
             "Rows Written": one.rows_written,
             "Backlog Before": one.backlog_before,
@@ -175,14 +185,14 @@ def _set_of(passes: Iterable[_Pass], job_name: str) -> str:
     return next((metric_set.name for metric_set in reversed(SETS) if metric_set.name in names), "")
 
 
-def _job_of(set_name: str, otherwise: str) -> str:
+def job_of(set_name: str, otherwise: str) -> str:
     """Name of the set's job."""
     return next((metric_set.job for metric_set in SETS if metric_set.name == set_name), otherwise)
 
 
 def _told_by_ledger(passes: Sequence[_Pass]) -> RunFacts:
     """A run that Dagster has forgotten, or that belongs to another instance."""
-    job = _job_of(_set_of(passes, ""), passes[0].set_name)
+    job = job_of(_set_of(passes, ""), passes[0].set_name)
     ended = max(one.finished_at for one in passes)
     failed = any(one.outcome == _FAILED_PASS for one in passes)
     status = IN_PROGRESS if now() - ended < _SETTLED else FAILED if failed else COMPLETED

@@ -26,11 +26,13 @@ class Tick:
     Attributes:
         seconds: from the time that it was asked for to its end, the wait in the queue included.
         backlog_after: rows and keys that it left.
+        running: it has not ended; `seconds` are those so far.
     """
 
     began_at: dt.datetime
     seconds: float
     backlog_after: int
+    running: bool = False
 
 
 @dataclass(frozen=True)
@@ -61,7 +63,9 @@ def pace(set_name: str, period_seconds: float, ticks: Sequence[Tick]) -> Pace:
         period_seconds: from one scheduled tick to the next.
         ticks: in any order.
     """
-    last = sorted(ticks, key=lambda tick: tick.began_at)[-_TREND_OF:]
+    # a tick that runs and still has time says nothing yet
+    telling = [tick for tick in ticks if not tick.running or tick.seconds >= period_seconds]
+    last = sorted(telling, key=lambda tick: tick.began_at)[-_TREND_OF:]
     seconds = [tick.seconds for tick in last[-_LOOKED_AT:]] or [0.0]
     p90 = statistics.quantiles(seconds, n=10, method="inclusive")[-1] if len(seconds) > 1 else seconds[0]
     verdict, reason = _verdict(period_seconds, last, p90)
@@ -70,7 +74,15 @@ def pace(set_name: str, period_seconds: float, ticks: Sequence[Tick]) -> Pace:
     )
 
 
+def looked_back(period_seconds: float) -> dt.timedelta:
+    """How far back the ticks lie that a set is judged by: a day, or ten ticks of a slow set."""
+    return max(dt.timedelta(days=1), dt.timedelta(seconds=10 * period_seconds))
+
+
 def _verdict(period: float, ticks: Sequence[Tick], p90: float) -> tuple[str, str]:
+    overdue = next((tick for tick in ticks if tick.running), None)
+    if overdue is not None:
+        return BEHIND, f"A tick has been running for {overdue.seconds:.0f} s, and it is scheduled every {period:.0f} s."
     if len(ticks) < _ENOUGH:
         return KEEPS_UP, f"{len(ticks)} ticks are too few to tell."
     recent = statistics.median(tick.seconds for tick in ticks[-_ENOUGH:])

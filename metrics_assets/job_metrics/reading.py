@@ -1,4 +1,6 @@
-"""Operations that read runs, their clients, and what was left out of their figures."""
+"""Operations that read runs, their clients, and what was left out of their figures: with all metrics that there are by
+then, whoever registered them.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +11,16 @@ from typing import Any
 from psycopg import sql
 
 from metrics_assets.catalog.job_metrics import JobMetric
-from metrics_assets.job_metrics.operations import EVERY_CLIENT, Operation, file, listed, resolve, see
+from metrics_assets.job_metrics.operations import (
+    EVERY_CLIENT,
+    Operation,
+    file,
+    in_utc,
+    known_metrics,
+    listed,
+    resolve,
+    see,
+)
 from metrics_assets.job_metrics.records import ClientRun, JobRun, NoSuchRun, OpenRun, Rejected
 from metrics_assets.job_metrics.values import Rejection
 
@@ -18,7 +29,6 @@ _CLIENT_COLUMNS = 7
 
 
 def runs(
-    known: Sequence[JobMetric],
     *,
     job_name: str | None = None,
     status: str | None = None,
@@ -31,7 +41,8 @@ def runs(
         began: only those that began at or after the first moment and before the second.
         limit: at most so many; all when unset.
     """
-    first, end = began or (None, None)
+    first, end = map(in_utc, began) if began else (None, None)
+    known = yield from known_metrics()
     found = yield (
         _runs_statement(known),
         {"run_id": None, "job_name": job_name, "status": status, "first": first, "end": end, "limit": limit},
@@ -39,13 +50,14 @@ def runs(
     return tuple(_job_run(row, known) for row in found)
 
 
-def run(spelled: str, known: Sequence[JobMetric]) -> Operation[JobRun]:
+def run(spelled: str) -> Operation[JobRun]:
     """One run.
 
     Raises:
         NoSuchRun: it was never started nor updated.
     """
     run_id = yield from resolve(spelled, create=False)
+    known = yield from known_metrics()
     found = yield (
         _runs_statement(known),
         {"run_id": run_id, "job_name": None, "status": None, "first": None, "end": None, "limit": 1},
@@ -55,12 +67,11 @@ def run(spelled: str, known: Sequence[JobMetric]) -> Operation[JobRun]:
     return _job_run(found[0], known)
 
 
-def client_runs(
-    spelled: str, known: Sequence[JobMetric], client_id: str | None = None
-) -> Operation[tuple[ClientRun, ...]]:
+def client_runs(spelled: str, client_id: str | None = None) -> Operation[tuple[ClientRun, ...]]:
     """The client runs of a run, or that of one client, by client id."""
     yield from see(client_id or EVERY_CLIENT)
     run_id = yield from resolve(spelled, create=False)
+    known = yield from known_metrics()
     found = yield (
         file("client_runs", columns=listed(sql.Identifier(metric.column) for metric in known)),
         {"run_id": run_id, "client_id": client_id},

@@ -9,7 +9,7 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, TypeGuard
 
 from psycopg import sql
 
@@ -65,7 +65,8 @@ def record(updates: Sequence[ClientUpdate], known: Sequence[JobMetric], now: dt.
         updates_repeated=len(every) - len(fresh),
         client_runs=len(changes),
         rejected=rejected,
-        late_run_ids=tuple(sorted(late & {run_id for run_id, _ in changes})),
+        # repetitions too: the first try may have died between its figures and the totals
+        late_run_ids=tuple(sorted(late)),
     )
 
 
@@ -75,25 +76,34 @@ def client_id(given: object) -> str:
     Raises:
         ConfigurationError: it is no string, empty, too long, or `*`, which stands for every client.
     """
-    if not isinstance(given, str) or not 0 < len(given) <= _LONGEST_ID or given == EVERY_CLIENT or "\0" in given:
-        raise ConfigurationError(f"The client id {given!r} cannot be used: 1 to {_LONGEST_ID} characters, and not '*'.")
+    if not _is_id(given) or given == EVERY_CLIENT:
+        raise ConfigurationError(
+            f"The client id {given!r} cannot be used: 1 to {_LONGEST_ID} characters that Postgres takes, and not '*'."
+        )
     return given
+
+
+def _is_id(given: object) -> TypeGuard[str]:
+    return isinstance(given, str) and 0 < len(given) <= _LONGEST_ID and values.is_storable(given)
 
 
 def _read(update: ClientUpdate, run_id: str, known: Sequence[JobMetric], now: dt.datetime) -> ReadUpdate:
     if update.mode not in ("add", "set"):
         raise ConfigurationError(f"mode={update.mode!r}: use 'add' or 'set'.")
     key = update.idempotency_key
-    if key is not None and not (isinstance(key, str) and 0 < len(key) <= _LONGEST_ID and "\0" not in key):
-        raise ConfigurationError(f"The idempotency key {key!r} cannot be used: 1 to {_LONGEST_ID} characters.")
+    if key is not None and not _is_id(key):
+        raise ConfigurationError(
+            f"The idempotency key {key!r} cannot be used: 1 to {_LONGEST_ID} characters that Postgres takes."
+        )
     try:
         at = now if update.at is None else values.moment(update.at)
     except ValueError as error:
         raise ConfigurationError(f"at={update.at!r}: {error}.") from error
     found = values.read(update.metrics, known)
+    notes = None if update.notes is None else values.storable(update.notes)
     return ReadUpdate(
         (run_id, update.client_id),
-        merge.Change(found.values, update.mode, at, update.reopen, update.notes),
+        merge.Change(found.values, update.mode, at, update.reopen, notes),
         tuple(Rejected(run_id, update.client_id, rejection) for rejection in found.rejections),
         key,
     )

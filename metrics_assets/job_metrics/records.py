@@ -58,7 +58,7 @@ class Recorded:
 
     Attributes:
         updates_repeated: those whose idempotency key was there already; they changed nothing.
-        late_run_ids: runs that had ended before; their totals were recomputed.
+        late_run_ids: runs of the batch that had ended before, also of repeated updates; their totals were recomputed.
     """
 
     updates_applied: int
@@ -136,3 +136,4 @@ class OpenRun:
     silent: dt.timedelta
     silence_allowed: dt.timedelta
     dagster_run_id: str | None
+    labels: Mapping[str, str]

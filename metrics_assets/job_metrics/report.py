@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
 from psycopg import sql
 
-from metrics_assets.catalog.job_metrics import COMPLETED, JobMetric
-from metrics_assets.job_metrics.operations import EVERY_CLIENT, Operation, file, listed, see
-from metrics_assets.job_metrics.own_runs import MODE, SET
-from metrics_assets.job_metrics.pace import Pace, Tick, pace
+from metrics_assets.catalog.job_metrics import FAILED, LEVELS, Aggregation, JobMetric
+from metrics_assets.job_metrics.operations import EVERY_CLIENT, Operation, file, known_metrics, listed, see
+from metrics_assets.job_metrics.own_runs import MODE, SET, job_of
+from metrics_assets.job_metrics.pace import Pace, Tick, looked_back, pace
 from metrics_assets.job_metrics.records import JobRun
-from metrics_assets.job_metrics.service import JobMetrics
+from metrics_assets.job_metrics.service import JobMetrics, now
 from metrics_assets.job_metrics.values import Value
 from metrics_assets.stores.postgres import Postgres
 
@@ -29,7 +29,7 @@ class Total:
     Attributes:
         client_id: empty for the job as a whole.
         runs: job runs, or client runs; those that are neither completed nor failed are in progress.
-        metrics: summed, or as the metric says, by its name.
+        metrics: summed, or as the metric says, by its name; of levels (`LEVELS`) the highest.
     """
 
     day: dt.date
@@ -48,7 +48,7 @@ class JobReport:
     Attributes:
         runs: every run, the newest first.
         by_job, by_client: totals by day.
-        paces: how each set keeps up, at the end of the days, by the name of the set.
+        paces: how each set keeps up, now or at the end of the days, by the name of the set.
     """
 
     first_day: dt.date
@@ -82,15 +82,14 @@ def report(postgres: Postgres, first_day: dt.date, last_day: dt.date, periods: M
     """
     service = JobMetrics(postgres)
     first, end = between(first_day, last_day)
-    known = service.metrics()
-    recent = service.job_runs(began=(end - dt.timedelta(days=1), end))
+    until = min(now(), end)
     return JobReport(
         first_day,
         last_day,
         service.job_runs(began=(first, end)),
-        service.run(partial(_totals, "totals_by_job", first, end, known)),
-        service.run(partial(_totals, "totals_by_client", first, end, known)),
-        {name: pace(name, period, list(_ticks(recent, name))) for name, period in periods.items()},
+        service.run(partial(_totals, "totals_by_job", first, end)),
+        service.run(partial(_totals, "totals_by_client", first, end)),
+        {name: _pace(service, name, period, until) for name, period in periods.items()},
     )
 
 
@@ -100,21 +99,24 @@ def _to_aggregate(first: dt.datetime, end: dt.datetime, again: bool) -> Operatio
     return [str(run_id) for (run_id,) in found]
 
 
-def _totals(
-    question: str, first: dt.datetime, end: dt.datetime, known: Sequence[JobMetric]
-) -> Operation[tuple[Total, ...]]:
+def _totals(question: str, first: dt.datetime, end: dt.datetime) -> Operation[tuple[Total, ...]]:
     yield from see(EVERY_CLIENT)
+    known = yield from known_metrics()
     metrics = [metric for metric in known if not metric.is_last]
     columns = [
         ("client", metric.column) if question == "totals_by_client" else ("run", metric.job_column)
         for metric in metrics
     ]
     aggregates = [
-        sql.SQL("{}({})").format(sql.SQL(metric.aggregation.value), sql.Identifier(*column))
+        sql.SQL("{}({})").format(sql.SQL(_over_runs(metric).value), sql.Identifier(*column))
         for metric, column in zip(metrics, columns, strict=True)
     ]
     found = yield file(question, aggregates=listed(aggregates)), {"first": first, "end": end}
     return tuple(_total(row, metrics) for row in found)
+
+
+def _over_runs(metric: JobMetric) -> Aggregation:
+    return Aggregation.MAX if metric.name in LEVELS else metric.aggregation
 
 
 def _total(row: tuple[Any, ...], metrics: Iterable[JobMetric]) -> Total:
@@ -122,12 +124,19 @@ def _total(row: tuple[Any, ...], metrics: Iterable[JobMetric]) -> Total:
     return Total(*(*row[:_TOTAL_COLUMNS], {metric.name: cell for metric, cell in cells if cell is not None}))
 
 
-def _ticks(runs: Iterable[JobRun], set_name: str) -> Iterable[Tick]:
+def _pace(service: JobMetrics, set_name: str, period: float, until: dt.datetime) -> Pace:
+    runs = service.job_runs(job_name=job_of(set_name, set_name), began=(until - looked_back(period), until))
+    return pace(set_name, period, list(_ticks(runs, set_name, until)))
+
+
+def _ticks(runs: Iterable[JobRun], set_name: str, until: dt.datetime) -> Iterable[Tick]:
     for run in runs:
-        if run.labels.get(SET) == set_name and run.labels.get(MODE) == "tick" and run.status == COMPLETED:
-            seconds = seconds_from_request(run)
-            if seconds is not None:
-                yield Tick(run.started_at, seconds, int(str(run.metrics.get("Backlog After", 0))))
+        if run.labels.get(SET) != set_name or run.labels.get(MODE) != "tick" or run.status == FAILED:
+            continue
+        seconds = seconds_from_request(run)
+        so_far = (until - (run.requested_at or run.started_at)).total_seconds()
+        backlog = int(str(run.metrics.get("Backlog After", 0)))
+        yield Tick(run.started_at, so_far if seconds is None else seconds, backlog, running=seconds is None)
 
 
 def seconds_from_request(run: JobRun) -> float | None:

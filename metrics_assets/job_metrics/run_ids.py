@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from metrics_assets.errors import ConfigurationError
 
-_OURS = re.compile(r"(?P<second>\d{6}-\d{6})(?P<suffix>\.[1-9]\d*)?(?P<client>[-_:/].+)?", re.ASCII)
+_OURS = re.compile(r"(?P<second>\d{6}-\d{6})(?P<suffix>\.[1-9]\d{0,8})?(?P<client>[-_:/].+)?", re.ASCII)
 _FORM = "%y%m%d-%H%M%S"
 
 

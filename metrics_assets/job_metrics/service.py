@@ -11,7 +11,7 @@ from functools import partial
 from typing import Concatenate, ParamSpec, TypeVar
 
 from metrics_assets.catalog.job_metrics import COMPLETED, END_TIME, FAILED, STATUS, JobMetric
-from metrics_assets.job_metrics import operations, reading, recording
+from metrics_assets.job_metrics import ends, operations, reading, recording
 from metrics_assets.job_metrics.log import run_logger
 from metrics_assets.job_metrics.operations import Operation
 from metrics_assets.job_metrics.records import ClientRun, ClientUpdate, JobRun, Mode, OpenRun, Recorded, Rejected
@@ -58,6 +58,7 @@ class JobMetrics:
 
         Raises:
             InvalidRunId: the spelling is unknown.
+            Refused: `run_id` is a run of another job.
         """
         values = operations.start_values(
             job_name,
@@ -125,7 +126,7 @@ class JobMetrics:
         recorded = self.run(partial(recording.record, batch, known, now()))
         warn(recorded.rejected, logger)
         for late in recorded.late_run_ids:
-            self.run(partial(operations.aggregate, late, known))
+            self.run(partial(ends.aggregate, late))
         return recorded
 
     def client_run(
@@ -149,7 +150,7 @@ class JobMetrics:
             NoSuchRun: it was never started nor updated.
             Refused: this role may not see every client's rows.
         """
-        return self.job_run(self.run(partial(operations.aggregate, run_id, self.metrics())))
+        return self.job_run(self.run(partial(ends.aggregate, run_id)))
 
     def complete_job_metrics(
         self, run_id: str, success: bool, notes: str | None = None, *, at: dt.datetime | None = None
@@ -158,20 +159,25 @@ class JobMetrics:
 
         Raises: as `update_job_aggregate_metrics`.
         """
-        ended = partial(operations.complete_job, run_id, success, notes, at or now(), self.metrics())
+        ended = partial(ends.complete_job, run_id, success, notes, at or now())
         return self.job_run(self.run(ended))
 
     def reopen_job(self, run_id: str) -> JobRun:
-        """Let a run that has ended go on. Its clients that ended stay so until an update with `reopen`."""
-        return self.job_run(self.run(partial(operations.reopen_job, run_id, now())))
+        """Let a run that has ended go on; one in progress does anyway. Its clients that ended stay so until an update
+        with `reopen`."""
+        return self.job_run(self.run(partial(ends.reopen_job, run_id, now())))
 
     def heartbeat(self, run_id: str) -> None:
         """Say that a run lives which has no figures to report for a while."""
-        self.run(partial(operations.heartbeat, run_id))
+        self.run(partial(ends.heartbeat, run_id))
 
-    def abandon(self, run_id: str, reason: str) -> str | None:
-        """End a run whose worker is gone, and its clients in progress, as failed; None when it had ended."""
-        return self.run(partial(operations.abandon, run_id, reason, now(), self.metrics()))
+    def abandon(self, run_id: str, reason: str, *, at: dt.datetime | None = None) -> str | None:
+        """End a run whose worker is gone, and its clients in progress, as failed; None when it had ended.
+
+        Args:
+            at: when it was seen last; now when unset. A true end that arrives late is later, and counts.
+        """
+        return self.run(partial(ends.abandon, run_id, reason, at or now()))
 
     def register(self, metric: JobMetric) -> None:
         """Add a metric, with its columns, for every process. Needs the role that owns the tables.
@@ -187,7 +193,7 @@ class JobMetrics:
         Raises:
             NoSuchRun: it was never started nor updated.
         """
-        return self.run(partial(reading.run, run_id, self.metrics()))
+        return self.run(partial(reading.run, run_id))
 
     def job_runs(
         self,
@@ -198,12 +204,11 @@ class JobMetrics:
         limit: int | None = None,
     ) -> tuple[JobRun, ...]:
         """Runs, the newest first; `began` is from the first moment to before the second."""
-        known = self.metrics()
-        return self.run(partial(reading.runs, known, job_name=job_name, status=status, began=began, limit=limit))
+        return self.run(partial(reading.runs, job_name=job_name, status=status, began=began, limit=limit))
 
     def client_runs(self, run_id: str, client_id: str | None = None) -> tuple[ClientRun, ...]:
         """The client runs of a run, or that of one client."""
-        return self.run(partial(reading.client_runs, run_id, self.metrics(), client_id))
+        return self.run(partial(reading.client_runs, run_id, client_id))
 
     def rejected_values(self, run_id: str) -> tuple[Rejected, ...]:
         """The values that were left out of a run."""
@@ -214,7 +219,7 @@ class JobMetrics:
         return self.run(reading.open_runs)
 
     def metrics(self) -> tuple[JobMetric, ...]:
-        """The metrics that there are, as this process knows them."""
+        """The metrics that there are, as this process knows them; `record` looks for others."""
         if not self._known:
             self._known = self.run(operations.known_metrics)
         return self._known
@@ -230,7 +235,7 @@ class JobMetrics:
         return self.metrics()
 
     def run(self, operation: Callable[[], Operation[T]]) -> T:
-        """Run an operation (`operations`, `recording`, `reading`) in a transaction of its own."""
+        """Run an operation (`operations`, `ends`, `recording`, `reading`) in a transaction of its own."""
         value: T = retry_conflict(self._once)(operation)
         return value
 

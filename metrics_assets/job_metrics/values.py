@@ -24,7 +24,10 @@ LATEST = dt.datetime(2200, 1, 1, tzinfo=dt.UTC)
 _GROUPED = re.compile(r"[+-]?\d{1,3}(,\d{3})+(\.\d*)?")
 # seconds, milliseconds, microseconds, nanoseconds: the same moment of this century has each a size of its own
 _EPOCH_UNITS = ((Decimal(10**11), 1), (Decimal(10**14), 10**3), (Decimal(10**17), 10**6), (Decimal(10**20), 10**9))
+_DATE_DIGITS = len("20251007")
+_NO_DATETIME = "not readable as a datetime: neither ISO 8601 nor an epoch"
 _SHOWN_CHARACTERS = 200
+_SHOWN_BYTES = 500  # three such and a client id are one key of an index, which holds 2,700 bytes
 
 
 @dataclass(frozen=True)
@@ -32,7 +35,7 @@ class Rejection:
     """A value that was left out.
 
     Attributes:
-        value: as it was reported, cut to 200 characters.
+        value: as it was reported, cut to 200 characters and 500 bytes.
     """
 
     metric: str
@@ -71,7 +74,7 @@ def read(metrics: Mapping[str, object], known: Sequence[JobMetric]) -> Read:
                 raise _Unreadable("there is no such metric")
             values[name] = _READERS[metric.kind](raw, metric)
         except _Unreadable as error:
-            rejections.append(Rejection(shown(name), shown(raw), str(error)))
+            rejections.append(Rejection(shown(name), shown(raw), shown(error)))
     return Read(values, tuple(rejections))
 
 
@@ -108,7 +111,10 @@ def _decimal(raw: object) -> Decimal:
     if isinstance(raw, numbers.Integral):
         return Decimal(int(raw))
     if isinstance(raw, numbers.Real):
-        return Decimal(repr(float(raw)))  # 0.1 is meant as 0.1, not as the nearest binary fraction
+        try:
+            return Decimal(repr(float(raw)))  # 0.1 is meant as 0.1, not as the nearest binary fraction
+        except OverflowError:
+            raise _Unreadable(f"beyond the column: at most {LARGEST_NUMBER:,}") from None
     if not isinstance(raw, str):
         raise _Unreadable(f"a {type(raw).__name__} is no number")
     text = raw.strip()
@@ -139,17 +145,20 @@ def _parsed(raw: object) -> dt.datetime:
     if isinstance(raw, dt.date):
         return dt.datetime.combine(raw, dt.time(), dt.UTC)
     if isinstance(raw, str):
+        text = raw.strip()
+        epoch = text.isdecimal() and len(text) > _DATE_DIGITS
         try:
-            # digits alone are an epoch: "1760000000" is no year
-            return dt.datetime.fromisoformat("" if raw.strip().isdecimal() else raw.strip())
+            # many digits alone are an epoch, eight are a date: "20251007" is no second of 1970
+            return dt.datetime.fromisoformat("" if epoch else text)
         except ValueError:
-            pass
+            if text.isdecimal() and not epoch:
+                raise _Unreadable(_NO_DATETIME) from None
     try:
         return _from_epoch(_decimal(raw))
     except _Unreadable as error:
         if "beyond" in str(error):
             raise
-        raise _Unreadable("not readable as a datetime: neither ISO 8601 nor an epoch") from None
+        raise _Unreadable(_NO_DATETIME) from None
 
 
 def _from_epoch(epoch: Decimal) -> dt.datetime:
@@ -167,8 +176,8 @@ def _string(raw: object, metric: JobMetric) -> str:
     text = raw.strip()
     if not text:
         raise _Unreadable("empty")
-    if "\0" in text:
-        raise _Unreadable("holds a zero byte")
+    if not is_storable(text):
+        raise _Unreadable("holds a zero byte or half a character, which Postgres does not take")
     if len(text) > LONGEST_STRING:
         raise _Unreadable(f"beyond the column: at most {LONGEST_STRING} characters")
     if metric.choices and text not in metric.choices:
@@ -184,7 +193,20 @@ _READERS: Mapping[Kind, Callable[[object, JobMetric], Value]] = {
 
 
 def shown(raw: object) -> str:
-    """The value for people, cut to 200 characters, and such that Postgres takes it."""
-    # lone surrogates and zero bytes are what Postgres does not take
-    text = str(raw)[:_SHOWN_CHARACTERS].replace("\0", "\\0")
-    return text.encode("utf-8", "backslashreplace").decode("utf-8")
+    """The value for people, cut to 200 characters and 500 bytes, and such that Postgres takes it."""
+    try:
+        text = str(raw)
+    except ValueError:
+        # Python writes no integer of more than some thousand digits in decimal
+        text = hex(raw) if isinstance(raw, int) else f"a {type(raw).__name__} that is too long to show"
+    return storable(text[:_SHOWN_CHARACTERS]).encode()[:_SHOWN_BYTES].decode("utf-8", "ignore")
+
+
+def storable(text: str) -> str:
+    """The text with what Postgres does not take, zero bytes and lone surrogates, written out."""
+    return text.replace("\0", "\\0").encode("utf-8", "backslashreplace").decode("utf-8")
+
+
+def is_storable(text: str) -> bool:
+    """Whether Postgres takes the text as it is."""
+    return storable(text) == text

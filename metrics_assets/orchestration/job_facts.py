@@ -47,20 +47,21 @@ def facts_of(instance: dg.DagsterInstance, run_ids: Sequence[str]) -> dict[str, 
 
 
 def set_runs(instance: dg.DagsterInstance, first: dt.datetime, end: dt.datetime, *, again: bool) -> list[RunFacts]:
-    """Runs of the sets' jobs that were asked for from `first` to before `end` and have ended: one that failed before
-    its first pass is in no ledger.
+    """Runs of the sets' jobs that were asked for from `first` to before `end` and run, or have ended: one that is in
+    its first pass, or failed before it, is in no ledger.
 
     Args:
         again: all of them; otherwise those that changed within the last two hours.
     """
     wanted = dg.RunsFilter(
         tags={tags.SET: [metric_set.name for metric_set in SETS]},
-        statuses=list(_STATUS),
+        statuses=[*_STATUS, dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.CANCELING],
         created_after=first,
         created_before=end,
         updated_after=None if again else dt.datetime.now(dt.UTC) - _LOOKED_BACK,
     )
-    return [_facts(record) for record in instance.get_run_records(wanted)]
+    found = [_facts(record) for record in instance.get_run_records(wanted)]
+    return [run for run in found if run.status != IN_PROGRESS or run.started_at is not None]
 
 
 def _facts(record: dg.RunRecord) -> RunFacts:
@@ -83,7 +84,8 @@ def _moment(seconds: float | None) -> dt.datetime | None:
 
 
 def dead_runs_sensor(settings: Settings, connect: Connect) -> dg.SensorDefinition:
-    """Completes job runs as failed whose Dagster run has failed, or that were silent for longer than they may be."""
+    """Completes job runs as failed whose Dagster run has failed, or that were silent for longer than they may be; this
+    project's own runs are left to `job_run_metrics`."""
 
     @dg.sensor(
         name="fail_dead_job_runs",
@@ -101,7 +103,7 @@ def dead_runs_sensor(settings: Settings, connect: Connect) -> dg.SensorDefinitio
             ended = []
             for run in still_open:
                 reason = why_dead(run, known)
-                if reason is not None and jobs.abandon(run.run_id, reason) is not None:
+                if reason is not None and jobs.abandon(run.run_id, reason, at=run.seen_at) is not None:
                     ended.append(f"{run.job_name} {run.run_id}: {reason}")
         return dg.SkipReason(" ".join(ended) or f"{len(still_open)} job runs in progress, none of them dead.")
 
@@ -114,12 +116,15 @@ def why_dead(run: OpenRun, known: Mapping[str, RunFacts]) -> str | None:
     Args:
         known: what Dagster knows of runs, by the Dagster run id. Dagster's own monitor watches those that it runs.
     """
+    from metrics_assets.job_metrics.own_runs import MODE, SET
+
     facts = known.get(run.dagster_run_id or "")
+    if facts is not None and {MODE, SET} <= set(run.labels):
+        return None  # one of this project's own: who records it ends it, with its figures and its error
     if facts is not None and facts.status == FAILED:
         return f"The Dagster run {facts.run_id} failed or was cancelled; see its events."
-    if facts is not None and facts.status == IN_PROGRESS:
-        return None
-    if run.silent <= run.silence_allowed:
+    # one that succeeded has no worker any more, and is not dead for it: its end is still to be reported
+    if facts is not None or run.silent <= run.silence_allowed:
         return None
     who = f"{run.worker} is" if run.worker else "its worker is"
     return (

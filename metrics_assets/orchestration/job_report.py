@@ -36,7 +36,7 @@ def metadata_of(report: JobReport) -> Metadata:
         told.update({f"{figure}/{name}": value for figure, value in figures.items()})
     told["keeping_up"] = dg.MetadataValue.md(pace_table(report))
     told["totals_by_job"] = dg.MetadataValue.md(totals_table(report.by_job))
-    told["totals_by_client"] = dg.MetadataValue.md(totals_table(report.by_client[:_SHOWN_CLIENTS], clients=True))
+    told["totals_by_client"] = dg.MetadataValue.md(clients_table(report.by_client))
     told["run_durations"] = dg.MetadataValue.md(pictures.durations(report))
     told["runs_by_job"] = dg.MetadataValue.md(pictures.totals(report))
     return told
@@ -71,6 +71,13 @@ def totals_table(totals: Sequence[Total], *, clients: bool = False) -> str:
         cells += [f"{count:,}" for count in (total.runs, total.runs_completed, total.runs_failed)]
         lines.append(_line([*cells, *(_shown(total.metrics.get(name)) for name in names)]))
     return "\n".join(lines)
+
+
+def clients_table(totals: Sequence[Total]) -> str:
+    """Markdown: the first of the totals by client, and how many there are beside them."""
+    cut = len(totals) - _SHOWN_CLIENTS
+    shown = totals_table(totals[:_SHOWN_CLIENTS], clients=True)
+    return f"{shown}\n\n{cut:,} more rows are not shown: see `metrics.job_client_run`." if cut > 0 else shown
 
 
 def _line(cells: Iterable[str]) -> str:

@@ -36,12 +36,13 @@ KEEP_UP = "sets_keep_up"
 
 _CRON = "*/5 * * * *"
 _LAG = dt.timedelta(minutes=20)
+_LOOKED_BACK = dt.timedelta(days=1)
 _WINDOWS = 8  # enough of a cron line to see its shortest gap
 _DESCRIPTION = """\
 Runs of batch jobs that work for many clients, and what they did for each: `metrics.job_run`, `metrics.job_client_run`.
 Every Dagster run of a metric set is one, and the assets that it materialized are its clients. A partition is the UTC
-day on which a run began. Totals are recomputed from the client runs; a tick looks at runs that are new or changed, a
-rebuild at all.
+day on which a run began. Totals are recomputed from the client runs; a tick looks at runs of its day and of the day
+before that are new or changed, a rebuild at all of its days.
 
 `sets_keep_up` warns when the runs of a set fill the time that its schedule gives them, or are about to."""
 
@@ -83,6 +84,8 @@ def _asset(days: dg.DailyPartitionsDefinition, settings: Settings) -> dg.AssetsD
         began = time.perf_counter()
         again = tags.mode_of(context.run.tags) is tags.Mode.REBUILD
         first, last = days_of(context)
+        # what began before midnight may have ended, or changed, after the last tick of its day
+        since = first if again else first - _LOOKED_BACK
         with explained(context):
             from metrics_assets.job_metrics.own_runs import record_own_runs
             from metrics_assets.job_metrics.report import aggregate_runs, between, report
@@ -90,12 +93,12 @@ def _asset(days: dg.DailyPartitionsDefinition, settings: Settings) -> dg.AssetsD
             postgres = session.stores.postgres
             recorded = record_own_runs(
                 postgres,
-                *between(first, last),
+                *between(since, last),
                 lambda run_ids: job_facts.facts_of(context.instance, run_ids),
-                also=job_facts.set_runs(context.instance, *between(first, last), again=again),
+                also=job_facts.set_runs(context.instance, *between(since, last), again=again),
                 again=again,
             )
-            aggregated = aggregate_runs(postgres, first, last, again=again)
+            aggregated = aggregate_runs(postgres, since, last, again=again)
             found = report(postgres, first, last, periods(settings))
         context.log.info(f"{recorded} own runs told of, totals of {aggregated} runs recomputed.")
         return dg.MaterializeResult(

@@ -17,6 +17,7 @@ from metrics_assets.job_metrics import (
     JobMetrics,
     Kind,
     NoSuchRun,
+    recording,
 )
 from metrics_assets.stores.postgres import Postgres
 
@@ -137,6 +138,17 @@ def test_figures_that_come_after_completion_count_and_change_no_status(jobs: Job
     assert (jobs.job_run(RUN).status, jobs.job_run(RUN).metrics[LEADS]) == ("Completed", 5)
 
 
+def test_a_retry_recomputes_the_totals_that_its_first_try_died_before(postgres: Postgres, jobs: JobMetrics) -> None:
+    jobs.complete_job_metrics(jobs.start_job("score", RUN), True)
+    late = ClientUpdate(RUN, "acme", {LEADS: 2}, idempotency_key="page 1")
+    jobs.run(lambda: recording.record([late], jobs.metrics(), NOON))  # and dies before the totals
+    assert LEADS not in jobs.job_run(RUN).metrics
+
+    assert jobs.record([late]).late_run_ids == (RUN,)
+
+    assert jobs.job_run(RUN).metrics[LEADS] == 2
+
+
 def test_a_run_reopens_only_by_saying_so_and_ends_again(jobs: JobMetrics) -> None:
     ended = dt.datetime.now(dt.UTC)
     jobs.complete_client_metrics(RUN, "acme", {}, True, at=ended)
@@ -198,6 +210,17 @@ def test_a_metric_that_another_process_registered_is_found(postgres: Postgres, j
     assert str(jobs.update_job_aggregate_metrics(RUN).metrics["Cost"]) == "1.25"
 
 
+def test_totals_have_a_metric_that_another_process_registered_later(postgres: Postgres, jobs: JobMetrics) -> None:
+    jobs.complete_client_metrics(RUN, "acme", {LEADS: 1}, True)
+    assert "Cost" not in {metric.name for metric in jobs.metrics()}
+    other = JobMetrics(postgres)
+    other.register(JobMetric("Cost", decimals=2))
+    other.update_client_metrics(RUN, "acme", {"Cost": "1.25"})
+
+    assert str(jobs.complete_job_metrics(RUN, True).metrics["Cost"]) == "1.25"
+    assert str(_client(jobs)["Cost"]) == "1.25"
+
+
 def test_a_metric_keeps_its_meaning(jobs: JobMetrics) -> None:
     jobs.register(JobMetric("Cost", decimals=2))
     jobs.register(JobMetric("Cost", decimals=2))
@@ -248,6 +271,19 @@ def test_an_abandoned_run_fails_with_its_clients_in_progress_and_its_reason(jobs
         ("done", "Completed", ""),
         ("halfway", "Failed", "its worker died"),
     ]
+
+
+def test_a_true_end_that_arrives_late_wins_over_an_abandoned_one(jobs: JobMetrics) -> None:
+    jobs.start_job("score", RUN)
+    jobs.update_client_metrics(RUN, "acme", {LEADS: 1}, at=NOON)
+    jobs.abandon(RUN, "taken for dead", at=NOON)
+    assert jobs.job_run(RUN).finished_at == NOON
+
+    ended = NOON + dt.timedelta(minutes=1)
+    jobs.complete_client_metrics(RUN, "acme", {LEADS: 5}, True, at=ended)
+    run = jobs.complete_job_metrics(RUN, True, at=ended)
+
+    assert (run.status, run.finished_at, run.clients_completed) == ("Completed", ended, 1)
 
 
 def test_runs_are_listed_by_job_status_and_time(jobs: JobMetrics) -> None:

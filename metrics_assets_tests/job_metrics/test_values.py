@@ -115,6 +115,7 @@ def test_datetimes_are_read_from_iso_strings_and_epochs_and_are_utc(raw: object)
 def test_a_date_begins_at_midnight_utc() -> None:
     assert _value("Start Time", dt.date(2025, 10, 7)) == NOON.replace(hour=0)
     assert _value("Start Time", "2025-10-07") == NOON.replace(hour=0)
+    assert _value("Start Time", " 20251007 ") == NOON.replace(hour=0)
 
 
 @pytest.mark.parametrize(
@@ -122,6 +123,9 @@ def test_a_date_begins_at_midnight_utc() -> None:
     [
         ("yesterday", "neither ISO 8601 nor an epoch"),
         ("2025-13-40", "neither ISO 8601 nor an epoch"),
+        ("20251340", "neither ISO 8601 nor an epoch"),
+        ("2025", "neither ISO 8601 nor an epoch"),
+        ("202510", "neither ISO 8601 nor an epoch"),
         (True, "neither ISO 8601 nor an epoch"),
         (float("nan"), "neither ISO 8601 nor an epoch"),
         ("0001-01-01T00:00:00+14:00", "beyond the column"),

@@ -14,6 +14,7 @@ import pytest
 
 from metrics_assets import local
 from metrics_assets.definitions import build_defs
+from metrics_assets.job_metrics import JobMetrics
 from metrics_assets.orchestration.notifier import Alert
 from metrics_assets.orchestration.resources import Session
 from metrics_assets.pipeline import schema
@@ -93,3 +94,11 @@ def definitions_on(stores: Stores, settings: Settings) -> World:
 def world(session: Session) -> World:
     """The project's definitions on the servers of the tests."""
     return definitions_on(session.stores, session.settings)
+
+
+@pytest.fixture
+def jobs(world: World) -> JobMetrics:
+    """The service on the servers of the tests, without job runs."""
+    with world.session.stores.postgres.connection() as connection:
+        connection.execute("TRUNCATE metrics.job_run CASCADE")
+    return JobMetrics(world.session.stores.postgres)

@@ -1,13 +1,6 @@
--- What every asset did in the Dagster runs of some days, from the ledger. Reads: metrics.ledger, job_run, job_run_alias.
--- A run that is told of and has ended says nothing new: it is left out unless `again`.
+-- What every asset did in some Dagster runs, from the ledger. Reads: metrics.ledger.
 WITH own AS (
-    SELECT DISTINCT ledger.run_id
-    FROM metrics.ledger
-    WHERE ledger.started_at >= %(first)s AND ledger.started_at < %(end)s AND ledger.run_id ~ '^[0-9a-f]{{8}}-[0-9a-f-]{{27}}$'
-        AND (%(again)s OR NOT EXISTS (
-            SELECT FROM metrics.job_run_alias AS alias
-            JOIN metrics.job_run AS run USING (run_id)
-            WHERE alias.alias = ledger.run_id AND run.status <> 'In Progress'))
+    SELECT run_id FROM unnest(%(run_ids)s::text[]) AS named (run_id)
 ), steps AS (
     SELECT run_id, set_name, jsonb_object_agg(step, seconds) AS steps, sum(seconds) AS seconds
     FROM (

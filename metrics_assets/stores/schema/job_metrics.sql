@@ -82,7 +82,9 @@ CREATE TABLE IF NOT EXISTS metrics.job_rejected_value (
 
 -- Whether the session may see every client: it says so with metrics.client_id = '*', and its role is the owner of the
 -- tables or a member of that role. Roles that row security does not bind (superusers, BYPASSRLS) always may.
-CREATE OR REPLACE FUNCTION metrics.sees_all_clients() RETURNS boolean LANGUAGE sql STABLE AS $$
+-- The search_path is fixed, so that no function of a session's own answers in the place of Postgres's.
+CREATE OR REPLACE FUNCTION metrics.sees_all_clients() RETURNS boolean LANGUAGE sql STABLE
+SET search_path = pg_catalog, pg_temp AS $$
     SELECT NOT row_security_active('metrics.job_client_run')
         OR (
             current_setting('metrics.client_id', true) = '*'
