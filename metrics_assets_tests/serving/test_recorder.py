@@ -18,7 +18,7 @@ from metrics_assets.errors import ConfigurationError
 from metrics_assets.serving.record import MODEL_USAGE, EventLog, Recorder
 from metrics_assets.stores.clickhouse import ClickHouse
 from metrics_assets_tests.serving.proxy import Proxy
-from metrics_assets_tests.serving.waiting import until
+from metrics_assets_tests.serving.waiting import CHILD_SECONDS, until
 
 Make = Callable[..., Recorder]
 
@@ -253,8 +253,10 @@ def test_nothing_that_was_acknowledged_is_lost_or_counted_twice_whatever_is_kill
         with ThreadPoolExecutor(1) as beside:
             disturbing = threading.Event()
             beside.submit(_disturb, proxy, disturbing)
-            told = _run(code, proxy.url, tmp_path)
-            disturbing.set()
+            try:
+                told = _run(code, proxy.url, tmp_path)
+            finally:
+                disturbing.set()  # else the pool waits for ever
         acknowledged.update(user for line in told for user in range(*map(int, line.split())))
     proxy.open()
     last = make()
@@ -272,7 +274,11 @@ def _disturb(proxy: Proxy, done: threading.Event) -> None:
 
 def _run(code: str, url: str, tmp_path: Path) -> list[str]:
     process = subprocess.run(
-        [sys.executable, "-c", code, url, str(tmp_path / "recorder")], capture_output=True, text=True, check=False
+        [sys.executable, "-c", code, url, str(tmp_path / "recorder")],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=CHILD_SECONDS,
     )
     assert process.returncode in {0, -9}, process.stderr
     return process.stdout.splitlines()

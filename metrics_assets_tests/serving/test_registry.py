@@ -7,6 +7,7 @@ import os
 import pickle
 import subprocess
 import sys
+import threading
 import warnings
 from collections.abc import Callable
 from decimal import Decimal
@@ -20,7 +21,7 @@ from metrics_assets.settings import Settings
 from metrics_assets.stores import Stores
 from metrics_assets.stores.postgres import rows, scalar
 from metrics_assets_tests.serving.conftest import model
-from metrics_assets_tests.serving.waiting import until
+from metrics_assets_tests.serving.waiting import CHILD_SECONDS, until
 
 Create = Callable[..., ModelConfig]
 
@@ -104,6 +105,9 @@ def test_a_change_is_seen_by_another_process(registry: ModelRegistry, models: Cr
         stdout=subprocess.PIPE,
         text=True,
     )
+    # a reader that says nothing is ended: then its output ends too, and the test fails instead of waiting
+    bound = threading.Timer(CHILD_SECONDS, process.kill)
+    bound.start()
     with process:
         assert process.stdout is not None
         try:
@@ -113,6 +117,7 @@ def test_a_change_is_seen_by_another_process(registry: ModelRegistry, models: Cr
             registry.delete("m")
             assert process.stdout.readline() == "None\n"
         finally:
+            bound.cancel()
             process.kill()
 
 
