@@ -209,7 +209,11 @@ def test_an_old_value_in_redis_is_not_used_after_a_notice(redis_client: redis.Re
 
 def test_without_redis_values_come_from_postgres(source: _Source) -> None:
     nowhere = redis.Redis(host="127.0.0.1", port=1, retry=Retry(NoBackoff(), 0))
-    cache = _cache(source, shared=SharedTier(nowhere))
+    now = 100.0
+    cache = _cache(source, shared=SharedTier(nowhere, clock=lambda: now))
     assert cache.get("key") == "first"
     assert cache.get("other") == "first"
     assert cache.stats().shared_errors == 1  # and it was not asked again at once
+    now += 1.1
+    assert cache.get("third") == "first"
+    assert cache.stats().shared_errors == 2

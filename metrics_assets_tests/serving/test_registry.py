@@ -25,6 +25,12 @@ from metrics_assets_tests.serving.waiting import CHILD_SECONDS, until
 
 Create = Callable[..., ModelConfig]
 
+# a listener that has been silent for a while has asked whether its connection is still there
+_END_LISTENERS = """
+SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+WHERE datname = current_database() AND pid <> pg_backend_pid() AND (query LIKE 'LISTEN%' OR query = 'SELECT 1')
+"""
+
 _FULL = {
     "name": "Aurora Chat",
     "description": "Talks, and sees",
@@ -128,7 +134,7 @@ def test_a_registry_that_lost_its_connection_catches_up(
     assert registry.get("m") is not None
     with stores.postgres.connection() as connection, connection.transaction():
         # written while nobody listens: no notice of it will ever come
-        killed = rows(connection, "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE query LIKE 'LISTEN%'")
+        killed = rows(connection, _END_LISTENERS)
         connection.execute("UPDATE metrics.model_config SET name = 'Unheard' WHERE id = 'm'")
     assert killed
     until(lambda: registry.get("m").name == "Unheard")  # type: ignore[union-attr]
