@@ -37,6 +37,7 @@ _PACKAGE = "metrics_assets.serving.usage"
 _LOCK = 50  # who counts the log: of two counts the one with the higher version must have seen more
 _FIRST_DAY, _LAST_DAY = dt.date(1900, 1, 1), dt.date(2299, 12, 31)
 _DAYS_A_STATEMENT = 31
+_LOOKS = 4  # at a log whose parts merge while they are asked
 
 
 @dataclass(frozen=True)
@@ -52,12 +53,24 @@ class Uncounted:
 
 
 def uncounted(stores: Stores, connection: Connection) -> Uncounted:
-    """What has arrived since the last tick, or is gone. Reads metadata, and the ids of what has arrived."""
-    seen, cursor = look(stores, MODEL_USAGE), read_cursor(connection, MODEL_USAGE)
-    if gone := lost(seen, cursor):
-        return Uncounted(sum(part.rows for name in gone for part in cursor[name].parts), None)
-    new = arrived(seen, cursor)
-    return Uncounted(sum(part.rows for part in new), frozenset(_touched(stores, new)) if new else frozenset())
+    """What has arrived since the last tick, or is gone. Reads metadata, and the ids of what has arrived.
+
+    A part that was merged away before it was asked answers nothing, so the log is looked at again afterwards. One that
+    merges all the time leaves it open which days have arrived: then it is any.
+    """
+    for _ in range(_LOOKS):
+        # the cursor first: what a tick counts in between is taken for uncounted, and that is exact as well
+        cursor, seen = read_cursor(connection, MODEL_USAGE), look(stores, MODEL_USAGE)
+        if gone := lost(seen, cursor):
+            return Uncounted(sum(part.rows for name in gone for part in cursor[name].parts), None)
+        new = arrived(seen, cursor)
+        if not new:
+            return Uncounted(0, frozenset())
+        days = _touched(stores, new)
+        still_active = {part.name for part in look(stores, MODEL_USAGE).parts}
+        if all(part.name in still_active for part in new):
+            return Uncounted(sum(part.rows for part in new), frozenset(days))
+    return Uncounted(sum(part.rows for part in new), None)
 
 
 def waiting_rows(stores: Stores, connection: Connection) -> int:

@@ -6,6 +6,7 @@ import datetime as dt
 import random
 import uuid
 from collections import Counter
+from typing import Any
 
 import pytest
 
@@ -114,6 +115,24 @@ def test_whole_days_are_read_from_the_rollup(stores: Stores, use: Use) -> None:
     )
     assert _totals(stores, day("2026-11-01"), day("2026-11-01")) == {"aurora": 1000}
     assert _totals(stores, moment("2026-11-01 00:00:00.001"), day("2026-11-01")) == {"aurora": 3}
+
+
+@pytest.mark.parametrize("merges", [1, 100], ids=["once", "all the time"])
+def test_events_whose_part_is_merged_before_it_is_asked_count(
+    stores: Stores, use: Use, monkeypatch: pytest.MonkeyPatch, merges: int
+) -> None:
+    use("2026-11-01 10:00:00", count=3)
+    rollup.tick(stores)
+    use("2026-11-01 11:00:00", count=2)
+    ask, left = rollup._touched, iter(range(merges))
+
+    def merged_before(*given: Any) -> list[dt.date]:
+        if next(left, None) is not None:
+            stores.clickhouse.command("OPTIMIZE TABLE modelUsage FINAL SETTINGS optimize_skip_merged_partitions = 0")
+        return ask(*given)
+
+    monkeypatch.setattr(rollup, "_touched", merged_before)
+    assert _totals(stores) == {"aurora": 5}
 
 
 def test_rows_that_are_gone_from_the_log_count_no_more(stores: Stores, use: Use) -> None:
