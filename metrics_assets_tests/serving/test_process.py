@@ -82,6 +82,7 @@ def test_a_program_uses_the_registry_the_recorder_and_the_statistics(settings: S
         (("aurora", 1, "video"), "use chat, image, comparison"),
         (("aurora", -1, "chat"), "user's id cannot be -1"),
         (("aurora", "1", "chat"), "user's id cannot be '1'"),
+        (("aurora", True, "chat"), "user's id cannot be True"),
         (("", 1, "chat"), "model's id cannot be ''"),
         (("m" * 201, 1, "chat"), "1 to 200 characters"),
     ],

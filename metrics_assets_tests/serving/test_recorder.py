@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import subprocess
 import sys
 import threading
@@ -210,6 +211,71 @@ def test_a_block_that_clickhouse_can_never_read_is_set_aside_and_holds_nothing_u
     until(lambda: _users(clickhouse) == [5])
     (aside,) = (tmp_path / "recorder" / "refused").iterdir()
     assert b"no number" in aside.read_bytes()
+
+
+def test_an_event_that_clickhouse_can_never_read_is_set_aside_alone(
+    make: Make, clickhouse: ClickHouse, tmp_path: Path
+) -> None:
+    recorder = make(flush_seconds=1_000.0)
+    recorder.record_many(MODEL_USAGE, [*_events(30), ("aurora", "no number", "chat"), *_events(30, first=30)])
+    recorder.flush(delivered=True, timeout_seconds=120)
+    assert _users(clickhouse) == list(range(60))
+    assert (recorder.stats().rejected, recorder.stats().flushed) == (1, 60)
+    (aside,) = (tmp_path / "recorder" / "refused").iterdir()
+    assert aside.read_bytes().count(b"\taurora\t") == 1
+
+
+def test_what_is_no_block_is_set_aside_and_what_is_no_folder_is_left(
+    make: Make, proxy: Proxy, clickhouse: ClickHouse, tmp_path: Path
+) -> None:
+    root = tmp_path / "recorder"
+    proxy.cut()
+    left = make(flush_seconds=1_000.0)
+    left.record_many(MODEL_USAGE, _events(10))
+    left.close()
+    (folder,) = (path for path in root.iterdir() if path.is_dir())
+    (folder / "000000000000-00000000.block").write_bytes(b'{"table": "modelUsage"')
+    (folder / "000000000001-00000000.block").write_bytes(b"[]\n")
+    (folder / "000000000000-00000001.block").mkdir()
+    (root / "notes.txt").write_text("not ours")
+    proxy.open()
+    recorder = make()
+    until(lambda: _users(clickhouse) == list(range(10)) and recorder.stats().blocks_on_disk == 0)
+    assert len(list((root / "refused").iterdir())) == 3
+    assert (root / "notes.txt").exists()
+
+
+def test_a_log_that_is_not_taken_does_not_hold_up_another(make: Make, clickhouse: ClickHouse) -> None:
+    missing = EventLog("test_missing", "id", "at", ("n",))
+    clickhouse.command("DROP TABLE IF EXISTS test_missing")
+    recorder = make()
+    recorder.record_many(missing, [(number,) for number in range(10)])
+    recorder.flush()
+    recorder.record_many(MODEL_USAGE, _events(10))
+    until(lambda: _users(clickhouse) == list(range(10)))
+    assert recorder.stats().blocks_on_disk > 0
+    clickhouse.command("CREATE TABLE test_missing (id UUID, at DateTime64(3), n Int32) ENGINE = MergeTree ORDER BY n")
+    try:
+        recorder.flush(delivered=True, timeout_seconds=120)
+        assert clickhouse.scalar("SELECT sum(n) FROM test_missing") == 45
+    finally:
+        clickhouse.command("DROP TABLE test_missing")
+
+
+def test_a_closed_recorder_lets_its_files_go_though_a_fork_has_them_open(
+    make: Make, proxy: Proxy, clickhouse: ClickHouse
+) -> None:
+    proxy.cut()
+    first = make(flush_seconds=1_000.0)
+    beside = os.dup(first._spill._lock)  # a fork shares the open file in the same way
+    try:
+        first.record_many(MODEL_USAGE, _events(10))
+        first.close()
+        proxy.open()
+        make()
+        until(lambda: _users(clickhouse) == list(range(10)))
+    finally:
+        os.close(beside)
 
 
 def test_an_event_with_too_few_values_is_refused_at_once(make: Make) -> None:
