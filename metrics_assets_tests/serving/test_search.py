@@ -105,7 +105,9 @@ def test_wildcards_and_quotes_are_text(term: str) -> None:
     assert "quill" not in found
 
 
-@pytest.mark.parametrize("term", ["%%", "a%i", "q_ill%", "", "   ", "zzzz", "' OR 1=1 --", "\x00", "🙂" * 300])
+@pytest.mark.parametrize(
+    "term", ["%%", "a%i", "q_ill%", "", "   ", "zzzz", "' OR 1=1 --", "\x00", "🙂" * 300, "zz\ud800zz"]
+)
 def test_what_is_not_there_is_not_found(term: str) -> None:
     assert _search(term) == []
 
