@@ -213,9 +213,11 @@ def test_history_tells_what_changed_when_and_by_whom(registry: ModelRegistry, mo
     assert registry.as_of("m", updated.at - dt.timedelta(microseconds=1)).name == "First"  # type: ignore[union-attr]
     assert registry.as_of("m", updated.at).name == "Second"  # type: ignore[union-attr]
     assert registry.as_of("m", deleted.at) is None
+    with pytest.raises(ConfigurationError, match="has no zone"):
+        registry.as_of("m", dt.datetime(2026, 11, 1))
 
 
-def test_ids_that_are_exchanged_in_one_statement_keep_their_history(
+def test_an_id_that_is_changed_by_hand_leaves_a_history_under_both(
     registry: ModelRegistry, models: Create, stores: Stores
 ) -> None:
     models("a", name="A")
@@ -239,11 +241,14 @@ def test_a_deprecated_model_warns_every_caller_until_it_is_replaced(registry: Mo
     assert told[0].filename == __file__
     with pytest.warns(ModelDeprecated):
         registry.get("old")
-    assert registry.route("old", 1).model_id == "old"
+    with pytest.warns(ModelDeprecated, match="will be retired") as told:
+        assert registry.route("old", 1).model_id == "old"
+    assert told[0].filename == __file__
     registry.deprecate("old", retires_at=dt.datetime.now(dt.UTC), replaced_by="new")
     with pytest.warns(ModelDeprecated, match="was retired"):
         registry.get("old")
-    assert registry.route("old", 1).model_id == "new"
+    with pytest.warns(ModelDeprecated, match="was retired"):
+        assert registry.route("old", 1).model_id == "new"
     assert registry.search("old") == ()
 
 
@@ -252,7 +257,7 @@ def test_a_retired_model_without_a_replacement_cannot_be_used(registry: ModelReg
     with pytest.raises(UnknownModel):
         registry.deprecate("old", retires_at=dt.datetime.now(dt.UTC), replaced_by="gone")
     registry.deprecate("old", retires_at=dt.datetime.now(dt.UTC))
-    with pytest.raises(ConfigurationError, match="no model replaces it"):
+    with pytest.warns(ModelDeprecated), pytest.raises(ConfigurationError, match="no model replaces it"):
         registry.route("old", 1)
 
 

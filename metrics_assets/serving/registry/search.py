@@ -120,6 +120,7 @@ class LiveIndex:
         self._store = store
         self._ttl = ttl_seconds
         self._lock = threading.Lock()
+        self._hearing = threading.Lock()
         self._heard = 0
         self._version = -1
         self._looked_at = float("-inf")
@@ -129,7 +130,8 @@ class LiveIndex:
 
     def heard(self, version: int) -> None:
         """The registry has come to this version."""
-        self._heard = max(self._heard, version)
+        with self._hearing:  # not the other lock: a notice must not wait for a search
+            self._heard = max(self._heard, version)
 
     def search(self, term: str, *, limit: int = 20) -> tuple[Found, ...]:
         """The active models that fit best, best first; those that fit alike, by name.
