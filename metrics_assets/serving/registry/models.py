@@ -241,6 +241,7 @@ class ModelRegistry:
     def close(self) -> None:
         """Stop listening."""
         self._listener.close()
+        self._index.close()
 
     def _require(self, model_id: str) -> None:
         if not self._cache.get("=" + model_id):
