@@ -78,10 +78,11 @@ def uncounted(stores: Stores, connection: Connection) -> Uncounted:
 
 
 def waiting_rows(stores: Stores, connection: Connection) -> int:
-    """Rows that a tick would have to read, by metadata only."""
+    """Rows that a tick would have to read, by metadata only; at least one when everything is to be counted."""
     seen, cursor = look(stores, MODEL_USAGE), read_cursor(connection, MODEL_USAGE)
     gone = sum(part.rows for name in lost(seen, cursor) for part in cursor[name].parts)
-    return gone + sum(part.rows for part in arrived(seen, cursor))
+    waiting = gone + sum(part.rows for part in arrived(seen, cursor))
+    return max(1, waiting) if _cursor_is_gone(stores, cursor) else waiting
 
 
 @dataclass

@@ -160,7 +160,9 @@ def test_what_the_rollup_shows_is_counted_anew_when_its_cursor_is_gone(stores: S
     rollup.tick(stores)
     with stores.postgres.connection() as connection:
         connection.execute("DELETE FROM metrics.log_cursor WHERE log = 'modelUsage'")
-    stores.clickhouse.command("ALTER TABLE modelUsage DROP PARTITION 202610")
+        stores.clickhouse.command("TRUNCATE TABLE modelUsage")
+        assert rollup.waiting_rows(stores, connection) == 1
+    use("2026-11-01 10:00:00", count=2)
     assert _totals(stores) == {"aurora": 2}
     rollup.tick(stores)
     assert _daily(stores) == {("aurora", "chat", "2026-11-01"): 2}
