@@ -161,18 +161,21 @@ class Courier:
                 self._set_aside(path, block.events, f"{block.events} event of {block.table}: {error}")
         else:
             with self._books.changed:
-                self._books.flushed += block.events
-            self._spill.drop(path)
-            with self._books.changed:
-                self._books.changed.notify_all()
+                self._books.flushed += block.events  # before it is gone from the disk: who sees that may ask
+            try:
+                self._spill.drop(path)
+            finally:
+                with self._books.changed:
+                    self._books.changed.notify_all()
 
     def _set_aside(self, path: Path, events: int, why: str) -> None:
+        with self._books.changed:
+            self._books.rejected += events
         try:
             _LOG.error("Set aside in %s: %s", self._spill.set_aside(path), why)
         except OSError as error:
             _LOG.error("Left where it is, because it cannot be set aside (%s): %s", error, why)
         with self._books.changed:
-            self._books.rejected += events
             self._books.changed.notify_all()
 
     def _pause(self) -> None:
