@@ -196,7 +196,8 @@ def _daily(days: dg.DailyPartitionsDefinition, settings: Settings) -> dg.AssetsD
             mode, run_id, (first, last) = tags.mode_of(context.run.tags), context.run.run_id, days_of(context)
             with noting_failure(session.stores, DAILY, mode.value, run_id, first_day=first, last_day=last):
                 if mode is tags.Mode.TICK:
-                    report = rollup.tick(session.stores, run_id=run_id)
+                    deadline = time.perf_counter() + settings.tick_max_seconds
+                    report = rollup.tick(session.stores, run_id=run_id, deadline=deadline)
                 else:
                     report = rollup.rebuild(session.stores, first, last, settings.start_date, run_id=run_id)
         return dg.MaterializeResult(metadata=outcome.metadata_of(report, len(context.partition_keys)))

@@ -116,7 +116,7 @@ def count_log(stores: Stores, connection: Connection, log: Log, deadline: float 
             left = [part for part in arrived(seen, cursor) if any(part.holds(first) for first in start)]
             if not left or (rows_arrived and time.perf_counter() > deadline):
                 break
-            read = replace(seen, parts=_a_pass(left))
+            read = replace(seen, parts=a_pass(left))
             moved += _count_parts(stores, connection, log, read.parts, days)
             rows_arrived += sum(part.rows for part in read.parts)
             before, seen = cursor, look(stores, log)
@@ -131,7 +131,7 @@ def count_log(stores: Stores, connection: Connection, log: Log, deadline: float 
     )
 
 
-def _a_pass(arrived_parts: Sequence[Part]) -> tuple[Part, ...]:
+def a_pass(arrived_parts: Sequence[Part]) -> tuple[Part, ...]:
     """As many of the parts as one pass reads, at least one."""
     chosen: list[Part] = []
     rows_chosen = 0

@@ -23,7 +23,7 @@ _PACKAGE = "metrics_assets.pipeline"
 _MARGIN = 1_000_000
 _STATE = "restored after version"
 _HELD = "clickhouse holds versions"
-_TABLES = ("entityMetricEvents", "entityMetricDaily", "entityMetricTotals")
+_TABLES = ("entityMetricEvents", "entityMetricDaily", "entityMetricTotals", "modelUsageDaily")
 
 logger = logging.getLogger("metrics_assets.pipeline")
 

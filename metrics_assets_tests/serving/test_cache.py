@@ -199,6 +199,21 @@ def test_redis_keeps_the_newer_of_two_values(redis_client: redis.Redis) -> None:
     assert (held.version, held.payload) == (7, "new")
 
 
+@pytest.mark.parametrize("foreign", ["somebody else's", "7\nno number", ""])
+def test_what_somebody_else_has_put_into_redis_is_a_miss(
+    redis_client: redis.Redis, source: _Source, foreign: str
+) -> None:
+    redis_client.set(PREFIX + "key", foreign, px=60_000)
+
+    class _Numbers(_Texts):
+        def load(self, payload: str) -> str:
+            return str(int(payload))
+
+    cache = VersionedCache(source, _Numbers(), shared=SharedTier(redis_client), ttl_seconds=60.0, max_entries=100)
+    assert cache.get("key") == "first"
+    assert (cache.stats().loads, cache.stats().shared_errors) == (1, 0)
+
+
 def test_an_old_value_in_redis_is_not_used_after_a_notice(redis_client: redis.Redis, source: _Source) -> None:
     SharedTier(redis_client).put("key", 1, "stale", 60)
     cache = _cache(source, shared=SharedTier(redis_client))
@@ -209,7 +224,11 @@ def test_an_old_value_in_redis_is_not_used_after_a_notice(redis_client: redis.Re
 
 def test_without_redis_values_come_from_postgres(source: _Source) -> None:
     nowhere = redis.Redis(host="127.0.0.1", port=1, retry=Retry(NoBackoff(), 0))
-    cache = _cache(source, shared=SharedTier(nowhere))
+    now = 100.0
+    cache = _cache(source, shared=SharedTier(nowhere, clock=lambda: now))
     assert cache.get("key") == "first"
     assert cache.get("other") == "first"
     assert cache.stats().shared_errors == 1  # and it was not asked again at once
+    now += 1.1
+    assert cache.get("third") == "first"
+    assert cache.stats().shared_errors == 2

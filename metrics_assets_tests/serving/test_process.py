@@ -14,6 +14,7 @@ from metrics_assets.serving.usage import track_usage
 from metrics_assets.serving.usage.stats import usage_stats
 from metrics_assets.settings import Settings
 from metrics_assets.stores import Stores
+from metrics_assets_tests.serving.waiting import CHILD_SECONDS
 
 _PROGRAM = """
 import asyncio, os
@@ -68,6 +69,7 @@ def test_a_program_uses_the_registry_the_recorder_and_the_statistics(settings: S
         capture_output=True,
         text=True,
         check=False,
+        timeout=CHILD_SECONDS,
     )
     assert ended.returncode == 0, ended.stderr
     (usage,) = usage_stats(stores, "aurora", dt.date(2020, 1, 1))
@@ -80,6 +82,7 @@ def test_a_program_uses_the_registry_the_recorder_and_the_statistics(settings: S
         (("aurora", 1, "video"), "use chat, image, comparison"),
         (("aurora", -1, "chat"), "user's id cannot be -1"),
         (("aurora", "1", "chat"), "user's id cannot be '1'"),
+        (("aurora", True, "chat"), "user's id cannot be True"),
         (("", 1, "chat"), "model's id cannot be ''"),
         (("m" * 201, 1, "chat"), "1 to 200 characters"),
     ],

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import subprocess
 import sys
 import threading
@@ -18,7 +19,7 @@ from metrics_assets.errors import ConfigurationError
 from metrics_assets.serving.record import MODEL_USAGE, EventLog, Recorder
 from metrics_assets.stores.clickhouse import ClickHouse
 from metrics_assets_tests.serving.proxy import Proxy
-from metrics_assets_tests.serving.waiting import until
+from metrics_assets_tests.serving.waiting import CHILD_SECONDS, until
 
 Make = Callable[..., Recorder]
 
@@ -46,7 +47,8 @@ def make(proxy: Proxy, tmp_path: Path) -> Iterator[Make]:
     made: list[Recorder] = []
 
     def start(**given: Any) -> Recorder:
-        settings = {"flush_seconds": 0.05, "insert_timeout_seconds": 2.0, **given}
+        # a machine that is only slow must not make an insert fail
+        settings = {"flush_seconds": 0.05, "insert_timeout_seconds": 60.0, **given}
         made.append(Recorder(proxy.url, tmp_path / "recorder", **settings))
         return made[-1]
 
@@ -170,7 +172,7 @@ def test_memory_and_disk_are_bounded_and_what_does_not_fit_is_rejected(make: Mak
 def test_closing_flushes(make: Make, clickhouse: ClickHouse) -> None:
     recorder = make(flush_seconds=1_000.0)
     recorder.record_many(MODEL_USAGE, _events(100))
-    recorder.close()
+    recorder.close(timeout_seconds=120)
     assert _users(clickhouse) == list(range(100))
     assert not recorder.record(MODEL_USAGE, ("aurora", 1, "chat"))
 
@@ -209,6 +211,71 @@ def test_a_block_that_clickhouse_can_never_read_is_set_aside_and_holds_nothing_u
     until(lambda: _users(clickhouse) == [5])
     (aside,) = (tmp_path / "recorder" / "refused").iterdir()
     assert b"no number" in aside.read_bytes()
+
+
+def test_an_event_that_clickhouse_can_never_read_is_set_aside_alone(
+    make: Make, clickhouse: ClickHouse, tmp_path: Path
+) -> None:
+    recorder = make(flush_seconds=1_000.0)
+    recorder.record_many(MODEL_USAGE, [*_events(30), ("aurora", "no number", "chat"), *_events(30, first=30)])
+    recorder.flush(delivered=True, timeout_seconds=120)
+    assert _users(clickhouse) == list(range(60))
+    assert (recorder.stats().rejected, recorder.stats().flushed) == (1, 60)
+    (aside,) = (tmp_path / "recorder" / "refused").iterdir()
+    assert aside.read_bytes().count(b"\taurora\t") == 1
+
+
+def test_what_is_no_block_is_set_aside_and_what_is_no_folder_is_left(
+    make: Make, proxy: Proxy, clickhouse: ClickHouse, tmp_path: Path
+) -> None:
+    root = tmp_path / "recorder"
+    proxy.cut()
+    left = make(flush_seconds=1_000.0)
+    left.record_many(MODEL_USAGE, _events(10))
+    left.close()
+    (folder,) = (path for path in root.iterdir() if path.is_dir())
+    (folder / "000000000000-00000000.block").write_bytes(b'{"table": "modelUsage"')
+    (folder / "000000000001-00000000.block").write_bytes(b"[]\n")
+    (folder / "000000000000-00000001.block").mkdir()
+    (root / "notes.txt").write_text("not ours")
+    proxy.open()
+    recorder = make()
+    until(lambda: _users(clickhouse) == list(range(10)) and recorder.stats().blocks_on_disk == 0)
+    assert len(list((root / "refused").iterdir())) == 3
+    assert (root / "notes.txt").exists()
+
+
+def test_a_log_that_is_not_taken_does_not_hold_up_another(make: Make, clickhouse: ClickHouse) -> None:
+    missing = EventLog("test_missing", "id", "at", ("n",))
+    clickhouse.command("DROP TABLE IF EXISTS test_missing")
+    recorder = make()
+    recorder.record_many(missing, [(number,) for number in range(10)])
+    recorder.flush()
+    recorder.record_many(MODEL_USAGE, _events(10))
+    until(lambda: _users(clickhouse) == list(range(10)))
+    assert recorder.stats().blocks_on_disk > 0
+    clickhouse.command("CREATE TABLE test_missing (id UUID, at DateTime64(3), n Int32) ENGINE = MergeTree ORDER BY n")
+    try:
+        recorder.flush(delivered=True, timeout_seconds=120)
+        assert clickhouse.scalar("SELECT sum(n) FROM test_missing") == 45
+    finally:
+        clickhouse.command("DROP TABLE test_missing")
+
+
+def test_a_closed_recorder_lets_its_files_go_though_a_fork_has_them_open(
+    make: Make, proxy: Proxy, clickhouse: ClickHouse
+) -> None:
+    proxy.cut()
+    first = make(flush_seconds=1_000.0)
+    beside = os.dup(first._spill._lock)  # a fork shares the open file in the same way
+    try:
+        first.record_many(MODEL_USAGE, _events(10))
+        first.close()
+        proxy.open()
+        make()
+        until(lambda: _users(clickhouse) == list(range(10)))
+    finally:
+        os.close(beside)
 
 
 def test_an_event_with_too_few_values_is_refused_at_once(make: Make) -> None:
@@ -253,8 +320,10 @@ def test_nothing_that_was_acknowledged_is_lost_or_counted_twice_whatever_is_kill
         with ThreadPoolExecutor(1) as beside:
             disturbing = threading.Event()
             beside.submit(_disturb, proxy, disturbing)
-            told = _run(code, proxy.url, tmp_path)
-            disturbing.set()
+            try:
+                told = _run(code, proxy.url, tmp_path)
+            finally:
+                disturbing.set()  # else the pool waits for ever
         acknowledged.update(user for line in told for user in range(*map(int, line.split())))
     proxy.open()
     last = make()
@@ -272,7 +341,11 @@ def _disturb(proxy: Proxy, done: threading.Event) -> None:
 
 def _run(code: str, url: str, tmp_path: Path) -> list[str]:
     process = subprocess.run(
-        [sys.executable, "-c", code, url, str(tmp_path / "recorder")], capture_output=True, text=True, check=False
+        [sys.executable, "-c", code, url, str(tmp_path / "recorder")],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=CHILD_SECONDS,
     )
     assert process.returncode in {0, -9}, process.stderr
     return process.stdout.splitlines()

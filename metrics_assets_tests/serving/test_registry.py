@@ -7,6 +7,7 @@ import os
 import pickle
 import subprocess
 import sys
+import threading
 import warnings
 from collections.abc import Callable
 from decimal import Decimal
@@ -20,9 +21,15 @@ from metrics_assets.settings import Settings
 from metrics_assets.stores import Stores
 from metrics_assets.stores.postgres import rows, scalar
 from metrics_assets_tests.serving.conftest import model
-from metrics_assets_tests.serving.waiting import until
+from metrics_assets_tests.serving.waiting import CHILD_SECONDS, until
 
 Create = Callable[..., ModelConfig]
+
+# a listener that has been silent for a while has asked whether its connection is still there
+_END_LISTENERS = """
+SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+WHERE datname = current_database() AND pid <> pg_backend_pid() AND (query LIKE 'LISTEN%' OR query = 'SELECT 1')
+"""
 
 _FULL = {
     "name": "Aurora Chat",
@@ -104,6 +111,9 @@ def test_a_change_is_seen_by_another_process(registry: ModelRegistry, models: Cr
         stdout=subprocess.PIPE,
         text=True,
     )
+    # a reader that says nothing is ended: then its output ends too, and the test fails instead of waiting
+    bound = threading.Timer(CHILD_SECONDS, process.kill)
+    bound.start()
     with process:
         assert process.stdout is not None
         try:
@@ -113,6 +123,7 @@ def test_a_change_is_seen_by_another_process(registry: ModelRegistry, models: Cr
             registry.delete("m")
             assert process.stdout.readline() == "None\n"
         finally:
+            bound.cancel()
             process.kill()
 
 
@@ -123,7 +134,7 @@ def test_a_registry_that_lost_its_connection_catches_up(
     assert registry.get("m") is not None
     with stores.postgres.connection() as connection, connection.transaction():
         # written while nobody listens: no notice of it will ever come
-        killed = rows(connection, "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE query LIKE 'LISTEN%'")
+        killed = rows(connection, _END_LISTENERS)
         connection.execute("UPDATE metrics.model_config SET name = 'Unheard' WHERE id = 'm'")
     assert killed
     until(lambda: registry.get("m").name == "Unheard")  # type: ignore[union-attr]
@@ -202,9 +213,11 @@ def test_history_tells_what_changed_when_and_by_whom(registry: ModelRegistry, mo
     assert registry.as_of("m", updated.at - dt.timedelta(microseconds=1)).name == "First"  # type: ignore[union-attr]
     assert registry.as_of("m", updated.at).name == "Second"  # type: ignore[union-attr]
     assert registry.as_of("m", deleted.at) is None
+    with pytest.raises(ConfigurationError, match="has no zone"):
+        registry.as_of("m", dt.datetime(2026, 11, 1))
 
 
-def test_ids_that_are_exchanged_in_one_statement_keep_their_history(
+def test_an_id_that_is_changed_by_hand_leaves_a_history_under_both(
     registry: ModelRegistry, models: Create, stores: Stores
 ) -> None:
     models("a", name="A")
@@ -228,11 +241,14 @@ def test_a_deprecated_model_warns_every_caller_until_it_is_replaced(registry: Mo
     assert told[0].filename == __file__
     with pytest.warns(ModelDeprecated):
         registry.get("old")
-    assert registry.route("old", 1).model_id == "old"
+    with pytest.warns(ModelDeprecated, match="will be retired") as told:
+        assert registry.route("old", 1).model_id == "old"
+    assert told[0].filename == __file__
     registry.deprecate("old", retires_at=dt.datetime.now(dt.UTC), replaced_by="new")
     with pytest.warns(ModelDeprecated, match="was retired"):
         registry.get("old")
-    assert registry.route("old", 1).model_id == "new"
+    with pytest.warns(ModelDeprecated, match="was retired"):
+        assert registry.route("old", 1).model_id == "new"
     assert registry.search("old") == ()
 
 
@@ -241,7 +257,7 @@ def test_a_retired_model_without_a_replacement_cannot_be_used(registry: ModelReg
     with pytest.raises(UnknownModel):
         registry.deprecate("old", retires_at=dt.datetime.now(dt.UTC), replaced_by="gone")
     registry.deprecate("old", retires_at=dt.datetime.now(dt.UTC))
-    with pytest.raises(ConfigurationError, match="no model replaces it"):
+    with pytest.warns(ModelDeprecated), pytest.raises(ConfigurationError, match="no model replaces it"):
         registry.route("old", 1)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import threading
 from collections.abc import Callable
 from typing import Any
 
@@ -12,6 +13,7 @@ from metrics_assets.errors import ConfigurationError
 from metrics_assets.serving.registry import ModelConfig, ModelRegistry
 from metrics_assets.serving.registry.ranking import folded, within_one_edit
 from metrics_assets.serving.registry.search import Index
+from metrics_assets.stores import Stores
 from metrics_assets_tests.serving.conftest import model
 from metrics_assets_tests.serving.waiting import until
 
@@ -105,7 +107,9 @@ def test_wildcards_and_quotes_are_text(term: str) -> None:
     assert "quill" not in found
 
 
-@pytest.mark.parametrize("term", ["%%", "a%i", "q_ill%", "", "   ", "zzzz", "' OR 1=1 --", "\x00", "🙂" * 300])
+@pytest.mark.parametrize(
+    "term", ["%%", "a%i", "q_ill%", "", "   ", "zzzz", "' OR 1=1 --", "\x00", "🙂" * 300, "zz\ud800zz"]
+)
 def test_what_is_not_there_is_not_found(term: str) -> None:
     assert _search(term) == []
 
@@ -153,6 +157,38 @@ def test_many_changes_build_the_index_anew(registry: ModelRegistry, models: Call
         if number % 30 == 0:
             assert registry.search("quill 0")[0].config.id == "quill-0"
     assert registry.search("quill 119")[0].config.id == "quill-119"
+
+
+def test_searches_go_on_and_see_changes_while_the_index_is_built_anew(
+    registry: ModelRegistry, models: Callable[..., ModelConfig], stores: Stores, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    models("quill")
+    assert len(registry.search("quill")) == 1
+    index, go_on, building = registry._index, threading.Event(), threading.Event()
+    read = index._store.all
+
+    def held_up() -> Any:
+        found = read()
+        building.set()
+        assert go_on.wait(60)
+        return found
+
+    monkeypatch.setattr(index._store, "all", held_up)
+    with stores.postgres.connection() as connection:
+        connection.execute(
+            "INSERT INTO metrics.model_config (id, name, provider, status)"
+            " SELECT 'other-' || i, 'Other', 'Labs', 'active' FROM generate_series(1, 200) i"
+        )
+    try:
+        until(lambda: len(registry.search("other")) == 20 and building.is_set())
+        models("quill-two")
+        registry.delete("quill")
+        assert [found.config.id for found in registry.search("quill")] == ["quill-two"]
+    finally:
+        go_on.set()
+    until(lambda: index._builder is None)
+    assert len(index._base.configs) == 201
+    assert [found.config.id for found in registry.search("quill")] == ["quill-two"]
 
 
 def test_a_limit_that_makes_no_sense_is_refused(registry: ModelRegistry) -> None:

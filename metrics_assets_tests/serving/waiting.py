@@ -5,6 +5,9 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
+CHILD_SECONDS = 120.0
+"""A process that a test has started is ended after this, which is far longer than it takes."""
+
 
 def until(holds: Callable[[], bool], *, seconds: float = 60.0) -> None:
     """Look again and again until it holds.

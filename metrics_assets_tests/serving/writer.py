@@ -19,8 +19,12 @@ def main(*, kill_after: int | None, first: int = 0) -> None:
     Args:
         kill_after: kill the process after so many flushes, with events under way.
     """
-    recorder = Recorder(sys.argv[1], Path(sys.argv[2]), block_events=300, flush_seconds=0.02, insert_timeout_seconds=1)
-    atexit.register(recorder.close)
+    # beside a ClickHouse that gives no answer: soon on disk; else a slow machine must not make an insert fail
+    patience = 60.0 if kill_after is None else 1.0
+    recorder = Recorder(
+        sys.argv[1], Path(sys.argv[2]), block_events=300, flush_seconds=0.02, insert_timeout_seconds=patience
+    )
+    atexit.register(recorder.close, timeout_seconds=120)
     if kill_after is None:
         recorder.record_many(MODEL_USAGE, [("aurora", first + number, "chat") for number in range(_EVENTS)])
         return

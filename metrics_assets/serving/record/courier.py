@@ -7,17 +7,19 @@ import queue
 import threading
 import time
 from collections.abc import Callable
+from pathlib import Path
 
 from metrics_assets.serving.record.books import Books
 from metrics_assets.serving.record.events import Block
-from metrics_assets.serving.record.sender import Away, NeverAccepted, Sender
-from metrics_assets.serving.record.spill import Spill, SpillFull
+from metrics_assets.serving.record.sender import Away, NeverAccepted, Refused, Sender
+from metrics_assets.serving.record.spill import Spill, SpillFull, Unreadable
 
 _LOG = logging.getLogger(__name__)
 _BLOCKS_AHEAD = 4
 _ADOPT_SECONDS = 10.0
 _IDLE_SECONDS = 0.2
 _RETRY_SECONDS = 1.0
+_SHORTEST_PAUSE_SECONDS = 0.05
 _PATIENCE_SECONDS = 0.25  # with a courier that is busy; after that it counts as slow, and blocks go to disk
 
 
@@ -89,7 +91,7 @@ class Courier:
         while True:
             if time.monotonic() >= adopt_at:
                 adopt_at = time.monotonic() + _ADOPT_SECONDS
-                self._spill.adopt()
+                self._adopt()
             # asked first: a block that came before the last call is then in the queue
             ending = self._last_call.is_set()
             try:
@@ -100,9 +102,16 @@ class Courier:
                 if ending:
                     self._sender.close()
                     return
-                self._pause()
+                if len(self._spill) or self._sender.wait_seconds:
+                    self._pause()
             else:
                 self._from_memory(block)
+
+    def _adopt(self) -> None:
+        try:
+            self._spill.adopt()
+        except OSError as error:
+            _LOG.warning("What other processes left cannot be looked for: %s", error)
 
     def _from_memory(self, block: Block) -> None:
         while True:
@@ -120,32 +129,61 @@ class Courier:
                 return
 
     def _from_disk(self) -> bool:
-        """Whether ClickHouse took, or refused for good, the block that has waited longest on disk."""
-        block = self._spill.first() if time.monotonic() < self._give_up_at else None
-        if block is None:
+        """Whether the block that has waited longest on disk need not be tried again now."""
+        if time.monotonic() >= self._give_up_at:
             return False
         try:
-            self._sender.send(block)
+            found = self._spill.first(self._sender.resting())
+            if found is None:
+                return False
+            self._deliver(*found)
+        except Unreadable as error:
+            self._set_aside(error.path, 0, str(error))
+        except Refused as error:
+            _LOG.warning("A log is not taken now, and waits on disk: %s", error)
         except Away:
             if self._last_call.is_set():
                 self._give_up_at = time.monotonic()  # the next process tries again, later
             return False
-        except NeverAccepted as error:
-            path = self._spill.set_first_aside()
-            _LOG.error("%d events of %s are set aside in %s: %s", block.events, block.table, path, error)
-            with self._books.changed:
-                self._books.rejected += block.events
-                self._books.changed.notify_all()
-        else:
-            self._spill.drop_first()
-            with self._books.changed:
-                self._books.flushed += block.events
-                self._books.changed.notify_all()
+        except OSError as error:
+            _LOG.warning("The blocks on disk cannot be changed: %s", error)
+            return False
         return True
 
+    def _deliver(self, path: Path, block: Block) -> None:
+        """Send a block that waits on disk. One that is never accepted is split until what is wrong stands alone."""
+        try:
+            self._sender.send(block)
+        except NeverAccepted as error:
+            if block.events > 1:
+                self._spill.split(path, block.halves())
+            else:
+                self._set_aside(path, block.events, f"{block.events} event of {block.table}: {error}")
+        else:
+            with self._books.changed:
+                self._books.flushed += block.events  # before it is gone from the disk: who sees that may ask
+            try:
+                self._spill.drop(path)
+            finally:
+                with self._books.changed:
+                    self._books.changed.notify_all()
+
+    def _set_aside(self, path: Path, events: int, why: str) -> None:
+        with self._books.changed:
+            self._books.rejected += events
+        try:
+            _LOG.error("Set aside in %s: %s", self._spill.set_aside(path), why)
+        except OSError as error:
+            _LOG.error("Left where it is, because it cannot be set aside (%s): %s", error, why)
+        with self._books.changed:
+            self._books.changed.notify_all()
+
     def _pause(self) -> None:
-        """Leave ClickHouse alone for a while after a failure."""
-        self._last_call.wait(self._sender.wait_seconds)
+        """Leave ClickHouse, or the disk, alone for a while after a failure."""
+        if self._last_call.is_set():
+            time.sleep(_SHORTEST_PAUSE_SECONDS)
+        else:
+            self._last_call.wait(max(_SHORTEST_PAUSE_SECONDS, self._sender.wait_seconds))
 
     def _settle(self, block: Block) -> None:
         self._books.settle(block)

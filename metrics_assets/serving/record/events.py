@@ -6,7 +6,7 @@ import itertools
 import json
 import os
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from metrics_assets.errors import ConfigurationError
 
@@ -59,16 +59,30 @@ class Block:
         head = {"table": self.table, "columns": self.columns, "events": self.events}
         return json.dumps(head).encode() + b"\n" + self.lines
 
+    def halves(self) -> tuple[Block, Block]:
+        """Two blocks with the same events, of which there must be two at least."""
+        lines = self.lines.splitlines(keepends=True)
+        middle = len(lines) // 2
+        first, second = lines[:middle], lines[middle:]
+        return (
+            replace(self, events=len(first), lines=b"".join(first)),
+            replace(self, events=len(second), lines=b"".join(second)),
+        )
+
     @classmethod
     def load(cls, data: bytes, number: int) -> Block:
-        """The block that `dump` has written."""
+        """The block that `dump` has written.
+
+        Raises:
+            ValueError, KeyError, TypeError: `dump` has not written this.
+        """
         head, _, lines = data.partition(b"\n")
         told = json.loads(head)
         return cls(number, told["table"], tuple(told["columns"]), told["events"], lines)
 
 
 class EventIds:
-    """UUIDs (version 8) of one process: 58 random bits, a count of 64. No two processes, or forks, share the first."""
+    """UUIDs (version 8) of one recorder: 74 random bits, then a count of 48. No two recorders share the first."""
 
     def __init__(self) -> None:
         room = int.from_bytes(os.urandom(8), "big")

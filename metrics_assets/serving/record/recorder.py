@@ -160,9 +160,10 @@ class Recorder:
             self._limit = 0
             self._wanted.set()
             self._books.changed.notify_all()
-        self._courier.hurry(time.monotonic() + timeout_seconds / 2)
+        began = time.monotonic()
+        self._courier.hurry(began + timeout_seconds / 2)
         self._collector.join(timeout_seconds)
-        self._courier.finish(timeout_seconds)
+        self._courier.finish(max(0.0, began + timeout_seconds - time.monotonic()))
         self._spill.close()
 
     def _take(self, log: EventLog, piece: list[Sequence[object]], deadline: float) -> int:

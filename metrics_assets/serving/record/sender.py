@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import random
+import time
+from collections import Counter
 
 from metrics_assets.errors import StoreRefused, StoreUnreachable
 from metrics_assets.serving.record.events import Block
@@ -23,26 +25,34 @@ class Away(Exception):
     """ClickHouse did not take the block; it may take it later."""
 
 
+class Refused(Away):
+    """ClickHouse is there, and did not take this log's block; it may take another one's."""
+
+
 class Sender:
     """Inserts blocks, with a client of its own that gives up soon."""
 
     def __init__(self, url: str, *, timeout_seconds: float) -> None:
         self._clickhouse = ClickHouse(url, comment="recorder", timeout_seconds=timeout_seconds)
         self._failures = 0
+        self._refusals: Counter[str] = Counter()  # by table, since the last one that was fine
+        self._rest_until: dict[str, float] = {}
 
     @property
     def wait_seconds(self) -> float:
         """How long to wait before the next trial: 0 when the last one was fine, up to 5 s after many failures."""
-        if not self._failures:
-            return 0.0
-        longest = min(_LONGEST_WAIT_SECONDS, _FIRST_WAIT_SECONDS * 2.0 ** min(self._failures, 10))
-        return random.uniform(longest / 2, longest)
+        return _wait_after(self._failures)
+
+    def resting(self) -> frozenset[str]:
+        """Tables that refused a block a moment ago, and are not to be tried now."""
+        now = time.monotonic()
+        return frozenset(table for table, until in self._rest_until.items() if until > now)
 
     def send(self, block: Block) -> None:
         """Insert a block.
 
         Raises:
-            Away: it may be there or not; sending it again does not count twice.
+            Away: it may be there or not; sending it again does not count twice. `Refused` where only this log is.
             NeverAccepted: it is not there and never will be.
         """
         try:
@@ -50,10 +60,24 @@ class Sender:
         except StoreUnreachable as error:
             if isinstance(error, StoreRefused) and error.code in _NEVER_ACCEPTED:
                 raise NeverAccepted(str(error)) from error
+            if isinstance(error, StoreRefused):
+                self._failures = 0
+                self._refusals[block.table] += 1
+                self._rest_until[block.table] = time.monotonic() + _wait_after(self._refusals[block.table])
+                raise Refused(str(error)) from error
             self._failures += 1
             raise Away(str(error)) from error
         self._failures = 0
+        self._refusals.pop(block.table, None)
+        self._rest_until.pop(block.table, None)
 
     def close(self) -> None:
         """Close this thread's client."""
         self._clickhouse.close()
+
+
+def _wait_after(failures: int) -> float:
+    if not failures:
+        return 0.0
+    longest = min(_LONGEST_WAIT_SECONDS, _FIRST_WAIT_SECONDS * 2.0 ** min(failures, 10))
+    return random.uniform(longest / 2, longest)

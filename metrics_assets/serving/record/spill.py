@@ -7,15 +7,18 @@ there: it is written beside its name, forced to disk and renamed.
 from __future__ import annotations
 
 import fcntl
+import logging
 import os
 import re
 import secrets
 import threading
-from collections import deque
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from metrics_assets.serving.record.events import Block
 
+_LOG = logging.getLogger(__name__)
 _LOCK = "lock"
 _REFUSED = "refused"  # for a person to look at
 _BLOCK = re.compile(r"\d{12}-[0-9a-f]{8}\.block")
@@ -24,6 +27,22 @@ _OTHERS = -1
 
 class SpillFull(Exception):
     """No more may be kept on disk."""
+
+
+class Unreadable(Exception):
+    """A file cannot be read, or is not a block."""
+
+    def __init__(self, path: Path, error: Exception) -> None:
+        super().__init__(f"{path} cannot be read: {error!r}")
+        self.path = path
+
+
+@dataclass(frozen=True)
+class _Waiting:
+    """What is known of a file; the table only once it was read."""
+
+    size: int
+    table: str | None = None
 
 
 class Spill:
@@ -44,7 +63,8 @@ class Spill:
         fcntl.flock(self._lock, fcntl.LOCK_EX)
         making.rename(self._folder)
         self._changing = threading.Lock()
-        self._waiting: deque[Path] = deque()
+        self._waiting: dict[Path, _Waiting] = {}  # longest first
+        self._not_ours: set[Path] = set()
         self._bytes = 0
         self._next = 0
 
@@ -62,20 +82,51 @@ class Spill:
         with self._changing:
             if self._bytes + len(data) > self._max_bytes:
                 raise SpillFull(f"{self._bytes:,} bytes are there, and {self._max_bytes:,} may be")
-            self._waiting.append(self._write(self._folder, data))
-            self._bytes += len(data)
+            self._keep(data, block.table)
 
-    def first(self) -> Block | None:
-        """The block that has waited longest."""
-        return Block.load(self._waiting[0].read_bytes(), _OTHERS) if self._waiting else None
+    def first(self, resting: frozenset[str] = frozenset()) -> tuple[Path, Block] | None:
+        """The block that has waited longest, and its file; those of the resting tables are passed over.
 
-    def drop_first(self) -> None:
+        Raises:
+            Unreadable: the file that has waited longest has none.
+        """
+        with self._changing:
+            waiting = list(self._waiting.items())
+        for path, known in waiting:
+            if known.table in resting:
+                continue
+            try:
+                block = Block.load(path.read_bytes(), _OTHERS)
+            except (OSError, ValueError, KeyError, TypeError) as error:
+                raise Unreadable(path, error) from error
+            if block.table not in resting:
+                return path, block
+            with self._changing:
+                self._waiting[path] = replace(known, table=block.table)
+        return None
+
+    def drop(self, path: Path) -> None:
         """ClickHouse has it."""
-        self._taken().unlink()
+        self._forget(path)
+        path.unlink()
 
-    def set_first_aside(self) -> Path:
+    def split(self, path: Path, parts: Iterable[Block]) -> None:
+        """Keep parts of a block in its place, behind all others."""
+        kept: list[Path] = []
+        with self._changing:
+            try:
+                for part in parts:
+                    kept.append(self._keep(part.dump(), part.table))
+            except OSError:
+                for each in kept:
+                    self._bytes -= self._waiting.pop(each).size
+                    each.unlink()
+                raise
+        self.drop(path)  # only now: killed in between, events are there twice, with the same ids
+
+    def set_aside(self, path: Path) -> Path:
         """ClickHouse will never take it: keep it for a person. Returns where."""
-        path = self._taken()
+        self._forget(path)
         aside = self._root / _REFUSED
         aside.mkdir(exist_ok=True, mode=0o700)
         return path.rename(aside / f"{self._folder.name}-{path.name}")
@@ -86,22 +137,31 @@ class Spill:
         for folder in self._root.iterdir():
             if folder in (self._folder, self._root / _REFUSED) or folder.name.startswith("."):
                 continue
-            with self._changing:
-                taken += self._adopt(folder)
+            try:
+                with self._changing:
+                    taken += self._adopt(folder)
+            except OSError as error:
+                if folder not in self._not_ours:
+                    self._not_ours.add(folder)
+                    _LOG.warning("%s cannot be taken over, move it away: %s", folder, error)
         return taken
 
     def close(self) -> None:
         """Give the folder up; what is in it is the next process's."""
-        if not self._waiting:
+        if [path.name for path in self._folder.iterdir()] == [_LOCK]:
             (self._folder / _LOCK).unlink()
             self._folder.rmdir()
-        os.close(self._lock)
+        _unlock(self._lock)
 
-    def _taken(self) -> Path:
+    def _keep(self, data: bytes, table: str) -> Path:
+        path = self._write(self._folder, data)
+        self._waiting[path] = _Waiting(len(data), table)
+        self._bytes += len(data)
+        return path
+
+    def _forget(self, path: Path) -> None:
         with self._changing:
-            path = self._waiting.popleft()
-            self._bytes -= path.stat().st_size
-            return path
+            self._bytes -= self._waiting.pop(path).size
 
     def _adopt(self, folder: Path) -> int:
         try:
@@ -112,24 +172,29 @@ class Spill:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             found = sorted(path for path in folder.iterdir() if _BLOCK.fullmatch(path.name))
             for path in found:
-                self._bytes += path.stat().st_size
-                self._waiting.append(path.rename(self._folder / self._name()))
+                size = path.stat().st_size
+                self._waiting[path.rename(self._folder / self._name())] = _Waiting(size)
+                self._bytes += size
             for path in folder.iterdir():
                 path.unlink()  # the lock, and blocks that were never whole
             folder.rmdir()
         except (BlockingIOError, FileNotFoundError):
             return 0  # its process lives, or another one was quicker
         finally:
-            os.close(lock)
+            _unlock(lock)
         return len(found)
 
     def _write(self, folder: Path, data: bytes) -> Path:
         name = self._name()
         part = folder / f"{name}.part"
-        with part.open("wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
+        try:
+            with part.open("wb") as file:
+                file.write(data)
+                file.flush()
+                os.fsync(file.fileno())
+        except OSError:
+            part.unlink(missing_ok=True)
+            raise
         path = part.rename(folder / name)
         directory = os.open(folder, os.O_RDONLY)
         try:
@@ -141,3 +206,9 @@ class Spill:
     def _name(self) -> str:
         self._next += 1
         return f"{self._next:012}-{secrets.token_hex(4)}.block"
+
+
+def _unlock(lock: int) -> None:
+    # closing alone is not enough where a fork has the same open file
+    fcntl.flock(lock, fcntl.LOCK_UN)
+    os.close(lock)

@@ -130,7 +130,7 @@ def model_config_as_of(model_id: str, moment: dt.datetime) -> ModelConfig | None
 
 def route_model(model_id: str, user_id: int) -> Routed:
     """The model that serves a user who asks for this one. See `ModelRegistry.route`."""
-    return registry().route(model_id, user_id)
+    return registry().route(model_id, user_id, stacklevel=3)
 
 
 def cache_stats() -> CacheStats:

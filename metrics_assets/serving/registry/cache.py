@@ -16,6 +16,7 @@ from typing import Generic, Protocol, TypeVar
 
 from cachetools import TLRUCache, TTLCache
 
+from metrics_assets.errors import ConfigurationError
 from metrics_assets.serving.registry.shared import SharedTier
 
 V = TypeVar("V")
@@ -29,7 +30,9 @@ class Codec(Protocol[V]):
 
     def dump(self, value: V) -> str: ...
 
-    def load(self, payload: str) -> V: ...
+    def load(self, payload: str) -> V:
+        """Raises ValueError, KeyError, TypeError or ConfigurationError for what `dump` has not made."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -214,11 +217,17 @@ class VersionedCache(Generic[V]):
 
     def _held(self, key: str, shared: SharedTier) -> _Entry[V] | None:
         held = shared.get(key)
+        if held is None:
+            return None
+        try:
+            value = self._codec.load(held.payload)
+        except (ValueError, KeyError, TypeError, ConfigurationError):
+            return None  # another program's, or another release's
         with self._lock:
-            if held is None or held.version < self._floor(key):
+            if held.version < self._floor(key):
                 return None
             self._shared_hits += 1
-        return _Entry(held.version, self._codec.load(held.payload), min(held.seconds_left, self._ttl))
+        return _Entry(held.version, value, min(held.seconds_left, self._ttl))
 
     def _awaited(self, key: str, shared: SharedTier) -> _Entry[V] | None:
         deadline = time.monotonic() + _WAIT_SECONDS

@@ -94,8 +94,7 @@ class ModelRegistry:
         found = self._cache.get("=" + model_id)
         if not found:
             return None
-        if found[0].retires_at is not None:
-            warnings.warn(_farewell(found[0]), ModelDeprecated, stacklevel=stacklevel)
+        _warn_of_end(found[0], stacklevel + 1)
         return found[0]
 
     def all(self) -> Configs:
@@ -192,7 +191,13 @@ class ModelRegistry:
         return self._store.history(model_id)
 
     def as_of(self, model_id: str, moment: dt.datetime) -> ModelConfig | None:
-        """The configuration as it was at a moment (aware); None when it did not exist then."""
+        """The configuration as it was at a moment (aware); None when it did not exist then.
+
+        Raises:
+            ConfigurationError: the moment has no zone.
+        """
+        if moment.tzinfo is None:
+            raise ConfigurationError(f"{moment} has no zone: give a datetime with its zone.")
         return self._store.as_of(model_id, moment)
 
     def start_route(self, route_id: str, model_id: str, to_model_id: str, share: float) -> Route:
@@ -209,12 +214,16 @@ class ModelRegistry:
         """Serve everybody by the first model again; the route's arms can still be told apart in the usage."""
         self._routes.end(route_id)
 
-    def route(self, model_id: str, user_id: int) -> Routed:
+    def route(self, model_id: str, user_id: int, *, stacklevel: int = _HERE) -> Routed:
         """The model that serves a user who asks for this one: the route's, or the replacement of a retired one.
+
+        Warns as `get` does when the one that is asked for is to be retired.
 
         Raises:
             ConfigurationError: the model is retired, and no model that is not replaces it.
         """
+        if asked_for := self._cache.get("=" + model_id):
+            _warn_of_end(asked_for[0], stacklevel + 1)
         open_route = self._routes.open_routes().get(model_id)
         arm = arm_of(open_route, user_id) if open_route else None
         chosen = open_route.to_model_id if open_route and arm == "treatment" else model_id
@@ -232,6 +241,7 @@ class ModelRegistry:
     def close(self) -> None:
         """Stop listening."""
         self._listener.close()
+        self._index.close()
 
     def _require(self, model_id: str) -> None:
         if not self._cache.get("=" + model_id):
@@ -264,6 +274,11 @@ class ModelRegistry:
 
     def _catch_up(self) -> None:
         self._heard(self._store.version(), None)
+
+
+def _warn_of_end(config: ModelConfig, stacklevel: int) -> None:
+    if config.retires_at is not None:
+        warnings.warn(_farewell(config), ModelDeprecated, stacklevel=stacklevel)
 
 
 def _farewell(config: ModelConfig) -> str:

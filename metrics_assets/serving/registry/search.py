@@ -9,19 +9,22 @@ from __future__ import annotations
 import bisect
 import datetime as dt
 import itertools
+import logging
 import threading
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import psycopg
 
-from metrics_assets.errors import ConfigurationError
+from metrics_assets.errors import ConfigurationError, StoreUnreachable
 from metrics_assets.serving.registry.config import ModelConfig
 from metrics_assets.serving.registry.ranking import APART, EXACT, Term, folded
 from metrics_assets.serving.registry.store import RegistryStore
 from metrics_assets.serving.registry.trigrams import Trigrams, trigrams
 
+_LOG = logging.getLogger(__name__)
 _LOOKED_AT = 100  # candidates with the most trigrams in common; those behind them fit worse
 _LOST_TO_AN_EDIT = 4  # trigrams at most: two neighbours that are exchanged
 _SHORTEST_FOR_TRIGRAMS = 3
@@ -113,23 +116,34 @@ class _Lines:
 class LiveIndex:
     """The index of the registry as it is now: a large part built once, and what has changed since beside it.
 
-    A notice makes the next search read what has changed; without one, the TTL does.
+    A notice makes the next search read what has changed; without one, the TTL does. When much has changed, a thread
+    builds the large part anew; searches go on meanwhile with the old one.
     """
 
     def __init__(self, store: RegistryStore, *, ttl_seconds: float) -> None:
         self._store = store
         self._ttl = ttl_seconds
         self._lock = threading.Lock()
+        self._hearing = threading.Lock()
         self._heard = 0
         self._version = -1
         self._looked_at = float("-inf")
         self._base = Index(())
         self._changed: Mapping[str, ModelConfig | None] = {}
         self._recent = Index(())
+        self._builder: threading.Thread | None = None
 
     def heard(self, version: int) -> None:
         """The registry has come to this version."""
-        self._heard = max(self._heard, version)
+        with self._hearing:  # not the other lock: a notice must not wait for a search
+            self._heard = max(self._heard, version)
+
+    def close(self) -> None:
+        """Wait until nothing reads the registry any more."""
+        with self._lock:
+            builder = self._builder
+        if builder is not None:
+            builder.join()
 
     def search(self, term: str, *, limit: int = 20) -> tuple[Found, ...]:
         """The active models that fit best, best first; those that fit alike, by name.
@@ -164,23 +178,33 @@ class LiveIndex:
 
     def _read(self, now: float) -> None:
         if self._version < 0:
-            self._build()
+            self._version, configs = self._store.all()
+            self._base = Index(configs)
         else:
             version, changes = self._store.changed_since(self._version)
             if changes:
                 self._changed = {**self._changed, **changes}
-                if len(self._changed) > max(100, _REBUILD_SHARE * len(self._base.configs)):
-                    self._build()
-                else:
-                    self._recent = Index(config for config in self._changed.values() if config is not None)
-                    self._version = version
-            else:
-                self._version = max(self._version, version)
+                self._recent = Index(config for config in self._changed.values() if config is not None)
+            self._version = max(self._version, version)
+            if self._builder is None and len(self._changed) > max(100, _REBUILD_SHARE * len(self._base.configs)):
+                self._builder = threading.Thread(target=self._build, name="model-registry-index", daemon=True)
+                self._builder.start()
         self._looked_at = now
 
     def _build(self) -> None:
-        self._version, configs = self._store.all()
-        self._base, self._changed, self._recent = Index(configs), {}, Index(())
+        try:
+            version, configs = self._store.all()
+            base = Index(configs)
+        except (psycopg.Error, StoreUnreachable) as error:
+            _LOG.warning("The search index is not built anew yet, and grows: %s", error)
+            with self._lock:
+                self._builder = None  # the next search that reads tries again
+            return
+        with self._lock:
+            self._base, self._changed, self._recent = base, {}, Index(())
+            # what was written after that reading is read again, by the next search
+            self._version, self._looked_at = version, float("-inf")
+            self._builder = None
 
 
 def _spread(text: str) -> str:

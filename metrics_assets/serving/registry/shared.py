@@ -46,7 +46,7 @@ class SharedTier:
         self.errors = 0
 
     def get(self, key: str) -> Held | None:
-        """What is held; None when there is nothing, or no answer."""
+        """What is held; None when there is nothing, no answer, or what somebody else has put there."""
         with self._tolerating() as answers:
             if not answers:
                 return None
@@ -56,7 +56,8 @@ class SharedTier:
             value, left = pipeline.execute()
             if value is not None and left > 0:
                 version, _, payload = value.partition("\n")
-                return Held(int(version), payload, left / 1000)
+                if version.isascii() and version.isdigit():
+                    return Held(int(version), payload, left / 1000)
         return None
 
     def put(self, key: str, version: int, payload: str, seconds: float) -> None:

@@ -47,7 +47,7 @@ def _pairs(texts: Sequence[str]) -> tuple[NDArray[np.uint64], NDArray[np.int64]]
     """Every distinct (trigram, number of the text), ordered by trigram."""
     padded = ["".join(f"  {word} " for word in text.split()) + " " for text in texts]
     lengths = np.fromiter(map(len, padded), dtype=np.int64, count=len(padded))
-    letters = np.frombuffer("".join(padded).encode("utf-32-le"), dtype=np.uint32).astype(np.uint64)
+    letters = np.frombuffer("".join(padded).encode("utf-32-le", "surrogatepass"), dtype=np.uint32).astype(np.uint64)
     if len(letters) < 3:
         return np.empty(0, dtype=np.uint64), np.empty(0, dtype=np.int64)
     grams = (letters[:-2] << np.uint64(2 * _LETTER_BITS)) | (letters[1:-1] << np.uint64(_LETTER_BITS)) | letters[2:]

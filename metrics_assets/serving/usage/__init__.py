@@ -43,7 +43,8 @@ def track_usage(model_id: str, user_id: int, feature: Feature) -> bool:
     """
     if feature not in _FEATURES:
         raise ConfigurationError(f"A model cannot be used for {feature!r}: use {', '.join(FEATURES)}.")
-    if not isinstance(user_id, int) or not 0 <= user_id <= _LARGEST_USER:
+    # a bool is an int, and no number in a line of the log
+    if not isinstance(user_id, int) or isinstance(user_id, bool) or not 0 <= user_id <= _LARGEST_USER:
         raise ConfigurationError(f"A user's id cannot be {user_id!r}: use 0 to {_LARGEST_USER}.")
     if not model_id or len(model_id) > LONGEST_ID:
         raise ConfigurationError(f"A model's id cannot be {model_id!r}: use 1 to {LONGEST_ID} characters.")

@@ -7,9 +7,10 @@ again, and rows that are gone are all found by metadata.
 from __future__ import annotations
 
 import datetime as dt
+import math
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from metrics_assets.catalog import Log
 from metrics_assets.pipeline import ledger
@@ -26,6 +27,7 @@ from metrics_assets.pipeline.log_parts import (
     with_read,
     write_cursor,
 )
+from metrics_assets.pipeline.logs import a_pass
 from metrics_assets.pipeline.reports import Report
 from metrics_assets.stores import Stores, sqlfile
 from metrics_assets.stores.postgres import Connection, locked, scalar
@@ -37,6 +39,7 @@ _PACKAGE = "metrics_assets.serving.usage"
 _LOCK = 50  # who counts the log: of two counts the one with the higher version must have seen more
 _FIRST_DAY, _LAST_DAY = dt.date(1900, 1, 1), dt.date(2299, 12, 31)
 _DAYS_A_STATEMENT = 31
+_LOOKS = 4  # at a log whose parts merge while they are asked
 
 
 @dataclass(frozen=True)
@@ -52,54 +55,71 @@ class Uncounted:
 
 
 def uncounted(stores: Stores, connection: Connection) -> Uncounted:
-    """What has arrived since the last tick, or is gone. Reads metadata, and the ids of what has arrived."""
-    seen, cursor = look(stores, MODEL_USAGE), read_cursor(connection, MODEL_USAGE)
-    if gone := lost(seen, cursor):
-        return Uncounted(sum(part.rows for name in gone for part in cursor[name].parts), None)
-    new = arrived(seen, cursor)
-    return Uncounted(sum(part.rows for part in new), frozenset(_touched(stores, new)) if new else frozenset())
+    """What has arrived since the last tick, or is gone. Reads metadata, and the ids of what has arrived.
+
+    A part that was merged away before it was asked answers nothing, so the log is looked at again afterwards. One that
+    merges all the time leaves it open which days have arrived: then it is any.
+    """
+    for _ in range(_LOOKS):
+        # the cursor first: what a tick counts in between is taken for uncounted, and that is exact as well
+        cursor, seen = read_cursor(connection, MODEL_USAGE), look(stores, MODEL_USAGE)
+        if gone := lost(seen, cursor):
+            return Uncounted(sum(part.rows for name in gone for part in cursor[name].parts), None)
+        new = arrived(seen, cursor)
+        if _cursor_is_gone(stores, cursor):
+            return Uncounted(sum(part.rows for part in new), None)
+        if not new:
+            return Uncounted(0, frozenset())
+        days = _touched(stores, new)
+        still_active = {part.name for part in look(stores, MODEL_USAGE).parts}
+        if all(part.name in still_active for part in new):
+            return Uncounted(sum(part.rows for part in new), frozenset(days))
+    return Uncounted(sum(part.rows for part in new), None)
 
 
 def waiting_rows(stores: Stores, connection: Connection) -> int:
-    """Rows that a tick would have to read, by metadata only."""
+    """Rows that a tick would have to read, by metadata only; at least one when everything is to be counted."""
     seen, cursor = look(stores, MODEL_USAGE), read_cursor(connection, MODEL_USAGE)
     gone = sum(part.rows for name in lost(seen, cursor) for part in cursor[name].parts)
-    return gone + sum(part.rows for part in arrived(seen, cursor))
+    waiting = gone + sum(part.rows for part in arrived(seen, cursor))
+    return max(1, waiting) if _cursor_is_gone(stores, cursor) else waiting
 
 
-def tick(stores: Stores, *, run_id: str | None = None) -> Report:
-    """Count what has arrived; safe to kill at any point and to repeat."""
+@dataclass
+class _Progress:
+    """What a tick has counted so far."""
+
+    rows_read: int = 0
+    rows_left: int = 0
+    days: set[dt.date] = field(default_factory=set)
+
+
+def tick(stores: Stores, *, run_id: str | None = None, deadline: float = math.inf) -> Report:
+    """Count what has arrived, pass by pass; safe to kill at any point and to repeat.
+
+    Args:
+        deadline: no further pass is begun after this time, by time.perf_counter(); the next tick goes on.
+    """
     began, started_at = time.perf_counter(), dt.datetime.now(dt.UTC)
     with stores.postgres.connection() as connection, locked(connection, _LOCK):
-        seen, before = look(stores, MODEL_USAGE), read_cursor(connection, MODEL_USAGE)
-        if lost(seen, before):
-            # parts that are gone do not tell which days theirs were
-            days, after = _days_between(stores, _FIRST_DAY, _LAST_DAY), _as_counted(seen, before)
-            rows_read = sum(part.rows for part in seen.parts)
-            _recount(stores, connection, days)
-        else:
-            new = arrived(seen, before)
-            days, rows_read = _touched(stores, new), sum(part.rows for part in new)
-            _recount(stores, connection, days)
-            after = _after(stores, seen, before, new)
-        write_cursor(connection, MODEL_USAGE, before, after)
-        today = started_at.date()
-        ledger.note_changed_days(connection, [DAILY_ASSET], days)
+        counted = _count(stores, connection, deadline)
+        today, days = started_at.date(), sorted(counted.days)
         return ledger.write(
             connection,
             Report(
                 set_name=DAILY_ASSET,
                 mode="tick",
-                outcome="done",
+                outcome="backlog left" if counted.rows_left else "done",
                 started_at=started_at,
                 seconds=time.perf_counter() - began,
                 run_id=run_id,
                 first_day=today,
                 last_day=today,
                 entities_changed=_models_of(stores, days),
-                rows_read=rows_read,
+                rows_read=counted.rows_read,
                 rows_written=len(days),
-                backlog_before=rows_read,
+                backlog_before=counted.rows_read + counted.rows_left,
+                backlog_after=counted.rows_left,
                 older_days=ledger.older_than(days, today),
             ),
         )
@@ -148,13 +168,50 @@ def _recount(stores: Stores, connection: Connection, days: Sequence[dt.date]) ->
     return version
 
 
-def _after(stores: Stores, seen: Look, before: Cursor, new: Sequence[Part]) -> Cursor:
-    """The cursor after `new` was read: what was merged away meanwhile comes again in the merged part."""
-    if not new:
-        return settled(before, seen)
-    now = look(stores, MODEL_USAGE)
-    cursor = with_read(before, replace(seen, parts=tuple(new)), now)
-    return cursor if lost(now, cursor) else settled(cursor, now)
+def _count(stores: Stores, connection: Connection, deadline: float) -> _Progress:
+    counted = _Progress()
+    # what arrives while it counts is the next tick's
+    seen, cursor = look(stores, MODEL_USAGE), read_cursor(connection, MODEL_USAGE)
+    if lost(seen, cursor) or _cursor_is_gone(stores, cursor):
+        # neither parts that are gone nor a cursor that is tell which days theirs were
+        _count_days(stores, connection, counted, _days_between(stores, _FIRST_DAY, _LAST_DAY))
+        counted.rows_read = sum(part.rows for part in seen.parts)
+        write_cursor(connection, MODEL_USAGE, cursor, _as_counted(seen, cursor))
+        return counted
+    start = left = arrived(seen, cursor)
+    if not start:
+        write_cursor(connection, MODEL_USAGE, cursor, settled(cursor, seen))
+    while left and not (counted.rows_read and time.perf_counter() > deadline):
+        read = replace(seen, parts=a_pass(left))
+        _count_days(stores, connection, counted, _touched(stores, read.parts))
+        counted.rows_read += sum(part.rows for part in read.parts)
+        before, seen = cursor, look(stores, MODEL_USAGE)
+        cursor = with_read(before, read, seen)
+        if gone := lost(seen, cursor):
+            # kept as it is: the next tick sees the loss as well, and counts everything
+            write_cursor(connection, MODEL_USAGE, before, cursor)
+            counted.rows_left = sum(part.rows for name in gone for part in cursor[name].parts)
+            return counted
+        cursor = settled(cursor, seen)
+        write_cursor(connection, MODEL_USAGE, before, cursor)
+        left = [part for part in arrived(seen, cursor) if any(part.holds(first) for first in start)]
+    counted.rows_left = sum(part.rows for part in left)
+    return counted
+
+
+def _count_days(stores: Stores, connection: Connection, counted: _Progress, days: Sequence[dt.date]) -> None:
+    """Count days, and remember that they changed before the cursor says that they were counted."""
+    _recount(stores, connection, days)
+    ledger.note_changed_days(connection, [DAILY_ASSET], days)
+    counted.days.update(days)
+
+
+def _cursor_is_gone(stores: Stores, cursor: Cursor) -> bool:
+    """Whether something was counted, and nothing says what."""
+    if cursor:
+        return False
+    shown = "SELECT 1 FROM modelUsageDaily GROUP BY modelId, feature, day HAVING argMax(total, version) != 0 LIMIT 1"
+    return bool(stores.clickhouse.rows(shown))
 
 
 def _as_counted(seen: Look, before: Cursor) -> Cursor:

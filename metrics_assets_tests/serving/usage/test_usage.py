@@ -6,10 +6,12 @@ import datetime as dt
 import random
 import uuid
 from collections import Counter
+from typing import Any
 
 import pytest
 
 from metrics_assets.errors import ConfigurationError
+from metrics_assets.pipeline import logs, restored
 from metrics_assets.serving.registry import ModelRegistry
 from metrics_assets.serving.registry.routing import arm_of
 from metrics_assets.serving.usage import rollup
@@ -114,6 +116,74 @@ def test_whole_days_are_read_from_the_rollup(stores: Stores, use: Use) -> None:
     )
     assert _totals(stores, day("2026-11-01"), day("2026-11-01")) == {"aurora": 1000}
     assert _totals(stores, moment("2026-11-01 00:00:00.001"), day("2026-11-01")) == {"aurora": 3}
+
+
+@pytest.mark.parametrize("merges", [1, 100], ids=["once", "all the time"])
+def test_events_whose_part_is_merged_before_it_is_asked_count(
+    stores: Stores, use: Use, monkeypatch: pytest.MonkeyPatch, merges: int
+) -> None:
+    use("2026-11-01 10:00:00", count=3)
+    rollup.tick(stores)
+    use("2026-11-01 11:00:00", count=2)
+    ask, left = rollup._touched, iter(range(merges))
+
+    def merged_before(*given: Any) -> list[dt.date]:
+        if next(left, None) is not None:
+            stores.clickhouse.command("OPTIMIZE TABLE modelUsage FINAL SETTINGS optimize_skip_merged_partitions = 0")
+        return ask(*given)
+
+    monkeypatch.setattr(rollup, "_touched", merged_before)
+    assert _totals(stores) == {"aurora": 5}
+
+
+def test_a_tick_that_is_out_of_time_keeps_its_pass_and_the_next_one_goes_on(
+    stores: Stores, use: Use, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(logs, "_ROWS_A_PASS", 1)
+    stores.clickhouse.command("SYSTEM STOP MERGES modelUsage")
+    try:
+        for at in range(1, 4):
+            use(f"2026-11-0{at} 10:00:00")
+        reports = [rollup.tick(stores, deadline=0.0) for _ in range(3)]
+        assert [(report.rows_read, report.backlog_after) for report in reports] == [(1, 2), (1, 1), (1, 0)]
+        for at in range(4, 7):
+            use(f"2026-11-0{at} 10:00:00")
+        assert rollup.tick(stores).rows_read == 3
+    finally:
+        stores.clickhouse.command("SYSTEM START MERGES modelUsage")
+    assert _daily(stores) == {("aurora", "chat", f"2026-11-0{at}"): 1 for at in range(1, 7)}
+
+
+def test_what_the_rollup_shows_is_counted_anew_when_its_cursor_is_gone(stores: Stores, use: Use) -> None:
+    use("2026-10-01 10:00:00", count=3)
+    use("2026-11-01 10:00:00", count=2)
+    rollup.tick(stores)
+    with stores.postgres.connection() as connection:
+        connection.execute("DELETE FROM metrics.log_cursor WHERE log = 'modelUsage'")
+        stores.clickhouse.command("TRUNCATE TABLE modelUsage")
+        assert rollup.waiting_rows(stores, connection) == 1
+    use("2026-11-01 10:00:00", count=2)
+    assert _totals(stores) == {"aurora": 2}
+    rollup.tick(stores)
+    assert _daily(stores) == {("aurora", "chat", "2026-11-01"): 2}
+    assert _totals(stores) == {"aurora": 2}
+
+
+def test_a_rollup_that_clickhouse_lost_or_that_is_ahead_of_postgres_is_noticed(stores: Stores, use: Use) -> None:
+    use("2026-11-01 10:00:00", count=3)
+    version = rollup.rebuild(stores, day("2026-11-01"), day("2026-11-01"), _START).version
+    with stores.postgres.connection() as connection:
+        restored.note_held(stores, connection)
+        stores.clickhouse.command("TRUNCATE TABLE modelUsageDaily")
+        rollup.tick(stores)
+        stores.clickhouse.command("TRUNCATE TABLE modelUsageDaily")
+        restored.look(stores, connection)
+        assert _totals(stores) == {"aurora": 3}
+        rollup.tick(stores)
+        assert _daily(stores) == {("aurora", "chat", "2026-11-01"): 3}
+        connection.execute("SELECT setval('metrics.version', 1)")
+        restored.look(stores, connection)
+        assert restored.last_number(connection) > version
 
 
 def test_rows_that_are_gone_from_the_log_count_no_more(stores: Stores, use: Use) -> None:
