@@ -15,6 +15,8 @@ from metrics_assets_tests.browser.waiting import until
 # The first test pays for the start of the environment and the first ticks.
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(900), pytest.mark.xdist_group("browser")]
 
+_SHARED_AND_SETS = (EVENTS_ASSET, DAILY_ASSET, *(metric_set.name for metric_set in SETS))
+_ASSETS = (*_SHARED_AND_SETS, "job_run_metrics", "model_usage_daily", "model_usage_report")
 _GROUPS = ("application", "logs", "entity_metrics", "metric_sets")
 _PARTITIONS = "//button[normalize-space()='Custom']/following::input[@type='text'][1]"
 
@@ -64,24 +66,24 @@ def test_a_range_of_days_is_backfilled_in_one_run(page: Page, dagster: Dagster) 
     last = dt.date.fromisoformat(dagster.materializations("model_metrics")[0].partition) - dt.timedelta(days=2)
     days = [str(last - dt.timedelta(days=back)) for back in range(6, -1, -1)]
     page.open("/asset-groups")
-    page.click("Materialize all (6)…")
+    page.click(f"Materialize all ({len(_ASSETS)})…")
     page.write(_PARTITIONS, f"[{days[0]}...{days[-1]}]")
     page.shows("7 partitions")
     page.click("Launch backfill")
     page.click("View")
     # the run waits its turn behind ticks
-    page.shows("100% completed", count=2 + len(SETS), seconds=300)
+    page.shows("100% completed", count=len(_ASSETS), seconds=300)
     backfill = page.path.rpartition("/")[2].partition("?")[0]
     # the daemon closes a backfill at its next look, after its run has ended
     until("the backfill to close", lambda: dagster.backfill_runs(backfill)[0] != "REQUESTED", seconds=90)
     status, runs = dagster.backfill_runs(backfill)
     assert (status, len(runs)) == ("COMPLETED_SUCCESS", 1)
     page.open(f"/runs/b/{backfill}")
-    page.shows("100% completed", count=2 + len(SETS))
+    page.shows("100% completed", count=len(_ASSETS))
     page.picture("backfill")
 
-    assert len(dagster.run(runs[0]).assets) == 2 + len(SETS)
-    for name in (EVENTS_ASSET, DAILY_ASSET, *(s.name for s in SETS)):
+    assert len(dagster.run(runs[0]).assets) == len(_ASSETS)
+    for name in _ASSETS:
         written = [event.partition for event in dagster.materializations(name) if event.run == runs[0]]
         assert sorted(written) == days
 
