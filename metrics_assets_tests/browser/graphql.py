@@ -115,7 +115,7 @@ class Dagster:
             for event in found.get("assetMaterializations", [])
         ]
         # the days of the first load are told a little at a time, among the ticks
-        return [event for event in told if event.metadata["mode"] != "load"]
+        return [event for event in told if event.metadata.get("mode") != "load"]
 
     def _ask(self, query: str, **variables: object) -> dict[str, Any]:
         body = json.dumps({"query": query, "variables": variables}).encode()
