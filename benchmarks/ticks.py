@@ -9,20 +9,27 @@ from benchmarks.measure import Samples
 from metrics_assets.pipeline import tick
 
 
-def timed_tick(data: Dataset, sets: Sequence[str], rows_in: int, committed: Samples, told: Samples) -> float:
-    """Tick once; adds a sample with its rows to both and returns the seconds until the rows were committed.
+def timed_tick(
+    data: Dataset, sets: Sequence[str], rows_in: int, committed: Samples, told: Samples, written: Samples | None = None
+) -> float:
+    """Tick once; adds a sample with its rows to each and returns the seconds until the rows were committed.
 
     Args:
         rows_in: rows of the application's change that the tick sees.
+        written: the part of `committed` in which the sets write what was collected.
     """
-    passes = tick.passes(data.stores, data.settings, sets)
+    collect, roll_up, *refreshes = passes = tick.passes(data.stores, data.settings, sets)
+    written = written or Samples()
     with told.timed():
         with committed.timed():
-            for each in passes:
-                each.count()
+            collect.count()
+            roll_up.count()
+            with written.timed():
+                for each in refreshes:
+                    each.count()
         reports = [each.tell() for each in passes]
     assert {report.outcome for report in reports} == {"done"}, reports
     rows_out = sum(report.rows_written for report in reports[2:])
-    for samples in (committed, told):
+    for samples in (committed, told, written):
         samples.count(rows_in, rows_out)
     return committed.seconds[-1]

@@ -167,7 +167,8 @@ def roll_up_batches(stores: Stores, connection: Connection, batches: list[int]) 
     _copy(
         stores,
         connection,
-        "COPY (SELECT DISTINCT %s::bigint, entity_type, metric_type, day, entity_id"
+        # repeats cost ClickHouse less than Postgres
+        "COPY (SELECT %s::bigint, entity_type, metric_type, day, entity_id"
         " FROM metrics.batch_event WHERE batch_id = ANY (%s) AND entity_id > 0) TO STDOUT",
         (token, batches),
         "entityMetricTouched",

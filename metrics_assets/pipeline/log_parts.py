@@ -98,14 +98,8 @@ Cursor = Mapping[str, Counted]
 def look(stores: Stores, log: Log) -> Look:
     """A log as it is now."""
     names = {"database": log.database or stores.clickhouse.database, "table": log.name}
-    # first the table, then its parts: when it is exchanged in between, the next look sees another table
-    table = stores.clickhouse.rows(
-        "SELECT toString(uuid), partition_key FROM system.tables"
-        " WHERE database = {database:String} AND name = {table:String}",
-        names,
-    )
+    table, found = stores.clickhouse.rows(sqlfile.read("metrics_assets.pipeline", "sql/logs/parts.sql"), names)[0]
     uuid, partition_key = table[0] if table else ("", "")
-    found = stores.clickhouse.rows(sqlfile.read("metrics_assets.pipeline", "sql/logs/parts.sql"), names)
     return Look(uuid, partition_key, tuple(Part(*row) for row in found))
 
 

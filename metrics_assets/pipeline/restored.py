@@ -39,13 +39,13 @@ def look(stores: Stores, connection: Connection) -> None:
     Raises:
         StoreUnreachable: ClickHouse does not answer.
     """
-    newest = stores.clickhouse.scalar(
-        sqlfile.read(_PACKAGE, "sql/rebuild/newest_version.sql"), {"known": last_number(connection)}
-    )
+    remembered = _remembered(connection)
+    held = _held(stores, remembered)
+    newest = max(held.values())
     # others take numbers and write them meanwhile: what ClickHouse shows must be above what was given by now
-    if newest and int(newest) > last_number(connection):
-        start_anew(connection, int(newest), "ClickHouse")
-    elif lacking := _lacking(stores, connection):
+    if newest > last_number(connection):
+        start_anew(connection, newest, "ClickHouse")
+    elif lacking := [table for table in _TABLES if held[table] < remembered[table]]:
         _fill_anew(connection, lacking)
     after = scalar(connection, "SELECT value FROM metrics.schema_state WHERE name = %s", _STATE)
     if after is not None:
@@ -62,13 +62,6 @@ def note_held(stores: Stores, connection: Connection) -> None:
             " ON CONFLICT (name) DO UPDATE SET value = excluded.value, applied_at = now()",
             (_HELD, Jsonb({table: max(held[table], remembered[table]) for table in _TABLES})),
         )
-
-
-def _lacking(stores: Stores, connection: Connection) -> list[str]:
-    """Our tables that do not hold the newest version that they held."""
-    remembered = _remembered(connection)
-    held = _held(stores, remembered)
-    return [table for table in _TABLES if held[table] < remembered[table]]
 
 
 def _remembered(connection: Connection) -> dict[str, int]:

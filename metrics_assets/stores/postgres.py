@@ -76,11 +76,15 @@ class Postgres:
                 f"-c search_path={schema} "
                 # outputs and ids are compared as UTC, whatever the server's or the role's zone is
                 "-c timezone=UTC -c client_min_messages=warning -c jit=off "
+                # a hash of groups that outgrows a few megabytes is emptied a handful of groups at a time: minutes
+                "-c work_mem=64MB "
                 # dates travel to ClickHouse as text, whatever the database or the role prefers
                 "-c datestyle=ISO "
                 # limits that are meant for the application's requests: we wait for our own locks, and hold a snapshot
                 # while ClickHouse reads from it
-                "-c lock_timeout=0 -c idle_in_transaction_session_timeout=0"
+                "-c lock_timeout=0 -c idle_in_transaction_session_timeout=0 "
+                # a process that dies in the middle of a long statement does not leave its locks to the statement's end
+                "-c client_connection_check_interval=5s"
             ),
         }
         self._pool = ConnectionPool(dsn, min_size=0, max_size=_CONNECTIONS, timeout=30.0, open=False, kwargs=self._how)
