@@ -17,6 +17,8 @@ from metrics_assets.catalog import Log
 from metrics_assets.stores import Stores, sqlfile
 from metrics_assets.stores.postgres import Connection, rows
 
+# What a pass reads before it says what it has counted: a tick that is killed, or runs out of time, keeps its passes.
+_ROWS_A_PASS = 20_000_000
 Blocks = tuple[tuple[int, int], ...]
 
 
@@ -106,6 +108,18 @@ def look(stores: Stores, log: Log) -> Look:
 def arrived(seen: Look, cursor: Cursor) -> list[Part]:
     """The parts that hold a block that was not counted yet."""
     return [p for p in seen.parts if p.partition not in cursor or not cursor[p.partition].covers(p)]
+
+
+def a_pass(arrived_parts: Sequence[Part]) -> tuple[Part, ...]:
+    """As many of the parts as one pass reads, at least one."""
+    chosen: list[Part] = []
+    rows_chosen = 0
+    for part in arrived_parts:
+        if chosen and rows_chosen + part.rows > _ROWS_A_PASS:
+            break
+        chosen.append(part)
+        rows_chosen += part.rows
+    return tuple(chosen)
 
 
 def lost(seen: Look, cursor: Cursor) -> tuple[str, ...]:

@@ -14,7 +14,7 @@ import pytest
 
 from metrics_assets import local
 from metrics_assets.catalog import LOGS
-from metrics_assets.pipeline import logs
+from metrics_assets.pipeline import log_parts
 from metrics_assets.pipeline.backlog import backlog
 from metrics_assets.pipeline.logs import count_log
 from metrics_assets.settings import Settings
@@ -192,7 +192,7 @@ def test_a_log_that_is_written_all_the_time_does_not_keep_a_tick(filled: Stores,
 def test_a_tick_that_runs_out_of_time_keeps_what_it_counted_of_a_log_and_says_what_is_left(
     filled: Stores, settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(logs, "_ROWS_A_PASS", 1)
+    monkeypatch.setattr(log_parts, "_ROWS_A_PASS", 1)
     filled.clickhouse.command("SYSTEM STOP MERGES modelVersionEvents")
     try:
         before = version_counter(filled, "downloadCount")

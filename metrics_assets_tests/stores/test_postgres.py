@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import threading
 import time
 
@@ -88,3 +90,27 @@ def test_waiting_for_a_lock_may_take_longer_than_a_statement(settings: Settings)
         done.join()
     patient.close()
     hurried.close()
+
+
+_HOLDER = """
+import sys
+from metrics_assets.stores.postgres import Lock, Postgres, locked
+postgres = Postgres(sys.argv[1], application_name="holder", statement_timeout_seconds=600, schema="public")
+with postgres.connection() as connection, locked(connection, Lock.REPAIR):
+    print("holds", flush=True)
+    connection.execute("SELECT pg_sleep(120)")
+"""
+
+
+def test_a_process_killed_in_a_long_statement_frees_its_locks(settings: Settings) -> None:
+    dsn = settings.postgres_dsn or ""
+    with subprocess.Popen([sys.executable, "-c", _HOLDER, dsn], stdout=subprocess.PIPE) as holder:
+        assert holder.stdout is not None
+        assert holder.stdout.readline() == b"holds\n"
+        holder.kill()
+    postgres = _postgres(dsn)
+    started = time.monotonic()
+    with postgres.connection() as connection, locked(connection, Lock.REPAIR):
+        waited = time.monotonic() - started
+    postgres.close()
+    assert waited < 60, "the statement of the dead process went on to its end"

@@ -18,6 +18,7 @@ from metrics_assets.pipeline.log_parts import (
     Cursor,
     Look,
     Part,
+    a_pass,
     arrived,
     as_seen,
     look,
@@ -27,7 +28,6 @@ from metrics_assets.pipeline.log_parts import (
     with_read,
     write_cursor,
 )
-from metrics_assets.pipeline.logs import a_pass
 from metrics_assets.pipeline.reports import Report
 from metrics_assets.stores import Stores, sqlfile
 from metrics_assets.stores.postgres import Connection, locked, scalar

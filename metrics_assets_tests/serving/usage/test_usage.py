@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from metrics_assets.errors import ConfigurationError
-from metrics_assets.pipeline import logs, restored
+from metrics_assets.pipeline import log_parts, restored
 from metrics_assets.serving.registry import ModelRegistry
 from metrics_assets.serving.registry.routing import arm_of
 from metrics_assets.serving.usage import rollup
@@ -139,7 +139,7 @@ def test_events_whose_part_is_merged_before_it_is_asked_count(
 def test_a_tick_that_is_out_of_time_keeps_its_pass_and_the_next_one_goes_on(
     stores: Stores, use: Use, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(logs, "_ROWS_A_PASS", 1)
+    monkeypatch.setattr(log_parts, "_ROWS_A_PASS", 1)
     stores.clickhouse.command("SYSTEM STOP MERGES modelUsage")
     try:
         for at in range(1, 4):
