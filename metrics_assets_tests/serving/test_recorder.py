@@ -9,6 +9,7 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from enum import Enum
 from pathlib import Path
 from typing import Any
 
@@ -97,6 +98,24 @@ def test_every_text_arrives_as_it_was(make: Make, clickhouse: ClickHouse) -> Non
     recorder.flush(delivered=True)
     found = clickhouse.rows("SELECT modelId FROM modelUsage ORDER BY userId")
     assert [text for (text,) in found] == texts
+
+
+class _Named(str, Enum):  # noqa: UP042, a StrEnum writes its value by itself
+    CHAT = "chat"
+    MODEL = "tab\there"
+
+
+class _User(int, Enum):
+    ANN = 7
+
+
+def test_a_member_of_an_enum_arrives_as_its_value(make: Make, clickhouse: ClickHouse) -> None:
+    recorder = make()
+    recorder.record(MODEL_USAGE, (_Named.CHAT, _User.ANN, _Named.CHAT))
+    recorder.record(MODEL_USAGE, (_Named.MODEL, _User.ANN, _Named.CHAT))
+    recorder.flush(delivered=True)
+    found = clickhouse.rows("SELECT modelId, userId, feature FROM modelUsage ORDER BY modelId")
+    assert found == [("chat", 7, "chat"), ("tab\there", 7, "chat")]
 
 
 def test_many_threads_record_at_once(make: Make, clickhouse: ClickHouse) -> None:
