@@ -244,6 +244,40 @@ def test_an_event_that_clickhouse_can_never_read_is_set_aside_alone(
     assert aside.read_bytes().count(b"\taurora\t") == 1
 
 
+class _Wordless:
+    def __str__(self) -> str:
+        raise RuntimeError("no words")
+
+
+@pytest.mark.parametrize("value", [10**5000, _Wordless()], ids=["too long a number", "no text"])
+def test_an_event_that_cannot_be_written_is_rejected_alone(
+    make: Make, clickhouse: ClickHouse, caplog: pytest.LogCaptureFixture, value: object
+) -> None:
+    recorder = make(flush_seconds=1_000.0)
+    recorder.record_many(MODEL_USAGE, [*_events(5), ("aurora", value, "chat"), *_events(5, first=5)])
+    recorder.flush(delivered=True)
+    recorder.record(MODEL_USAGE, ("aurora", value, "chat"))  # a block with nothing else
+    recorder.flush(delivered=True)
+    recorder.record_many(MODEL_USAGE, _events(5, first=10))
+    recorder.flush(delivered=True)
+    assert _users(clickhouse) == list(range(15))
+    stats = recorder.stats()
+    assert (stats.recorded, stats.rejected, stats.flushed, stats.pending) == (17, 2, 15, 0)
+    assert "a value cannot be written as text" in caplog.text
+
+
+def test_a_recorder_goes_on_after_errors_that_it_does_not_know(make: Make, clickhouse: ClickHouse) -> None:
+    for_the_collector = EventLog(["test_odd"], "id", "at", ("n",))  # type: ignore[arg-type]
+    for_the_courier = EventLog("test_odd", "id", "at", (7,))  # type: ignore[arg-type]
+    recorder = make()
+    recorder.record(for_the_collector, (1,))
+    recorder.record(for_the_courier, (1,))
+    recorder.flush()
+    recorder.record_many(MODEL_USAGE, _events(5))
+    until(lambda: _users(clickhouse) == list(range(5)))
+    assert (recorder.stats().blocks_on_disk, recorder.stats().rejected) == (1, 0)
+
+
 def test_what_is_no_block_is_set_aside_and_what_is_no_folder_is_left(
     make: Make, proxy: Proxy, clickhouse: ClickHouse, tmp_path: Path
 ) -> None:

@@ -38,6 +38,7 @@ class Courier:
         self._blocks: queue.Queue[Block] = queue.Queue(_BLOCKS_AHEAD)
         self._last_call = threading.Event()
         self._give_up_at = float("inf")
+        self._adopt_at = 0.0
         self._thread = threading.Thread(target=self._run, name="recorder-courier", daemon=True)
         self._thread.start()
 
@@ -87,25 +88,35 @@ class Courier:
         return True
 
     def _run(self) -> None:
-        adopt_at = 0.0
         while True:
-            if time.monotonic() >= adopt_at:
-                adopt_at = time.monotonic() + _ADOPT_SECONDS
-                self._adopt()
-            # asked first: a block that came before the last call is then in the queue
-            ending = self._last_call.is_set()
             try:
-                block = self._blocks.get(timeout=0.0 if ending or len(self._spill) else _IDLE_SECONDS)
-            except queue.Empty:
-                if self._from_disk():
-                    continue
-                if ending:
-                    self._sender.close()
+                if self._ended():
                     return
-                if len(self._spill) or self._sender.wait_seconds:
-                    self._pause()
-            else:
-                self._from_memory(block)
+            except Exception:  # noqa: BLE001, without this thread every later event would be lost
+                _LOG.exception("The recorder goes on after an error that it does not know; report it")
+                self._last_call.wait(_RETRY_SECONDS)
+                self._pause()
+
+    def _ended(self) -> bool:
+        """Do the next thing; whether there is none any more."""
+        if time.monotonic() >= self._adopt_at:
+            self._adopt_at = time.monotonic() + _ADOPT_SECONDS
+            self._adopt()
+        # asked first: a block that came before the last call is then in the queue
+        ending = self._last_call.is_set()
+        try:
+            block = self._blocks.get(timeout=0.0 if ending or len(self._spill) else _IDLE_SECONDS)
+        except queue.Empty:
+            if self._from_disk():
+                return False
+            if ending:
+                self._sender.close()
+                return True
+            if len(self._spill) or self._sender.wait_seconds:
+                self._pause()
+        else:
+            self._from_memory(block)
+        return False
 
     def _adopt(self) -> None:
         try:

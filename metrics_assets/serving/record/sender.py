@@ -52,7 +52,8 @@ class Sender:
         """Insert a block.
 
         Raises:
-            Away: it may be there or not; sending it again does not count twice. `Refused` where only this log is.
+            Away: it may be there or not; sending it again does not count twice. `Refused` where only this log is not
+                taken, and after an error that is nobody's but perhaps the block's.
             NeverAccepted: it is not there and never will be.
         """
         try:
@@ -62,14 +63,20 @@ class Sender:
                 raise NeverAccepted(str(error)) from error
             if isinstance(error, StoreRefused):
                 self._failures = 0
-                self._refusals[block.table] += 1
-                self._rest_until[block.table] = time.monotonic() + _wait_after(self._refusals[block.table])
+                self._rest(block.table)
                 raise Refused(str(error)) from error
             self._failures += 1
             raise Away(str(error)) from error
+        except Exception as error:
+            self._rest(block.table)
+            raise Refused(repr(error)) from error
         self._failures = 0
         self._refusals.pop(block.table, None)
         self._rest_until.pop(block.table, None)
+
+    def _rest(self, table: str) -> None:
+        self._refusals[table] += 1
+        self._rest_until[table] = time.monotonic() + _wait_after(self._refusals[table])
 
     def close(self) -> None:
         """Close this thread's client."""
