@@ -266,6 +266,91 @@ def test_an_event_that_cannot_be_written_is_rejected_alone(
     assert "a value cannot be written as text" in caplog.text
 
 
+@pytest.mark.parametrize(
+    ("kind", "fine", "wrong"),
+    [
+        ("Enum8('a' = 1)", "a", "b"),
+        ("UUID", "00000000-0000-0000-0000-000000000001", "no id"),
+        ("Bool", "true", "perhaps"),
+        ("FixedString(2)", "ab", "abc"),
+        ("IPv4", "10.0.0.1", "no address"),
+        ("IPv6", "::1", "no address"),
+        ("Array(Int32)", "[1]", "1"),
+        ("Int32, CONSTRAINT positive CHECK v > 0", "1", "0"),
+    ],
+)
+def test_a_value_that_its_column_can_never_hold_is_set_aside(
+    make: Make, clickhouse: ClickHouse, kind: str, fine: str, wrong: str
+) -> None:
+    clickhouse.command("DROP TABLE IF EXISTS test_typed")
+    clickhouse.command(f"CREATE TABLE test_typed (id UUID, at DateTime64(3), v {kind}) ENGINE = MergeTree ORDER BY at")
+    typed = EventLog("test_typed", "id", "at", ("v",))
+    recorder = make()
+    try:
+        recorder.record_many(typed, [(fine,), (wrong,), (fine,)])
+        recorder.flush(delivered=True)
+        assert clickhouse.scalar("SELECT count() FROM test_typed") == 2
+        assert recorder.stats().rejected == 1
+    finally:
+        clickhouse.command("DROP TABLE test_typed")
+
+
+def test_a_block_that_is_refused_for_an_unknown_reason_does_not_hold_up_its_own_log(
+    make: Make, clickhouse: ClickHouse
+) -> None:
+    for drop in ("VIEW IF EXISTS test_picky_view", "TABLE IF EXISTS test_picky"):
+        clickhouse.command(f"DROP {drop}")
+    clickhouse.command("CREATE TABLE test_picky (id UUID, at DateTime64(3), n Int32) ENGINE = MergeTree ORDER BY n")
+    clickhouse.command(
+        "CREATE MATERIALIZED VIEW test_picky_view ENGINE = Memory AS SELECT throwIf(n = 5) AS thrown FROM test_picky"
+    )
+    picky = EventLog("test_picky", "id", "at", ("n",))
+    recorder = make()
+    try:
+        recorder.record(picky, (5,))
+        recorder.flush()
+        for number in range(3):
+            recorder.record(picky, (number,))
+            recorder.flush()
+        until(lambda: recorder.stats().blocks_on_disk == 1)
+        # before its view refuses it, a row is in the table
+        assert clickhouse.rows("SELECT DISTINCT n FROM test_picky WHERE n != 5 ORDER BY n") == [(0,), (1,), (2,)]
+        clickhouse.command("DROP VIEW test_picky_view")
+        recorder.flush(delivered=True)
+        assert recorder.stats().flushed == 4
+    finally:
+        clickhouse.command("DROP VIEW IF EXISTS test_picky_view")
+        clickhouse.command("DROP TABLE test_picky")
+
+
+def test_what_clickhouse_can_never_read_is_set_aside_though_the_disk_is_full(
+    make: Make, clickhouse: ClickHouse
+) -> None:
+    recorder = make(max_spill_bytes=1)
+    recorder.record_many(MODEL_USAGE, [*_events(5), ("aurora", "no number", "chat")])
+    recorder.flush(delivered=True)
+    recorder.record_many(MODEL_USAGE, _events(5, first=5))
+    recorder.flush(delivered=True)
+    assert _users(clickhouse) == list(range(10))
+    assert recorder.stats().rejected == 1
+
+
+def test_a_full_disk_is_emptied_though_a_block_in_memory_is_refused(
+    make: Make, proxy: Proxy, clickhouse: ClickHouse
+) -> None:
+    clickhouse.command("DROP TABLE IF EXISTS test_missing")
+    proxy.cut()
+    recorder = make(max_spill_bytes=2_000)
+    recorder.record_many(MODEL_USAGE, _events(20))
+    recorder.flush()
+    recorder.record_many(EventLog("test_missing", "id", "at", ("n",)), [(number,) for number in range(20)])
+    until(lambda: recorder._books.in_memory() != [])
+    proxy.open()
+    recorder.flush()
+    until(lambda: _users(clickhouse) == list(range(20)))
+    assert recorder.stats().blocks_on_disk == 1
+
+
 def test_a_recorder_goes_on_after_errors_that_it_does_not_know(make: Make, clickhouse: ClickHouse) -> None:
     for_the_collector = EventLog(["test_odd"], "id", "at", ("n",))  # type: ignore[arg-type]
     for_the_courier = EventLog("test_odd", "id", "at", (7,))  # type: ignore[arg-type]

@@ -75,10 +75,10 @@ class Courier:
             return False
         return True
 
-    def _spilled(self, block: Block) -> bool:
+    def _spilled(self, block: Block, *, over_limit: bool = False) -> bool:
         """Whether the disk takes the block."""
         try:
-            self._spill.put(block)
+            self._spill.put(block, over_limit=over_limit)
         except (SpillFull, OSError) as error:
             _LOG.warning("%d events of %s cannot be put on disk: %s", block.events, block.table, error)
             return False
@@ -130,8 +130,13 @@ class Courier:
                 self._sender.send(block)
             except (Away, NeverAccepted) as error:
                 _LOG.warning("%d events of %s go to disk: %s", block.events, block.table, error)
-                if self._spilled(block) or time.monotonic() > self._give_up_at:
+                # one that is never accepted does not stay: it is split and set aside
+                spilled = self._spilled(block, over_limit=isinstance(error, NeverAccepted))
+                if spilled or time.monotonic() > self._give_up_at:
                     return
+                # ClickHouse may take what fills the disk, though not this block
+                if isinstance(error, Refused | NeverAccepted) and self._from_disk():
+                    continue
                 self._pause()
             else:
                 with self._books.changed:
@@ -140,7 +145,7 @@ class Courier:
                 return
 
     def _from_disk(self) -> bool:
-        """Whether the block that has waited longest on disk need not be tried again now."""
+        """Whether there is more to do on disk now, perhaps."""
         if time.monotonic() >= self._give_up_at:
             return False
         try:
@@ -165,6 +170,10 @@ class Courier:
         """Send a block that waits on disk. One that is never accepted is split until what is wrong stands alone."""
         try:
             self._sender.send(block)
+        except Refused:
+            # what is wrong may be in this block and not in its log
+            self._spill.put_behind(path)
+            raise
         except NeverAccepted as error:
             if block.events > 1:
                 self._spill.split(path, block.halves())

@@ -12,9 +12,10 @@ from metrics_assets.stores.clickhouse import ClickHouse
 
 _FIRST_WAIT_SECONDS = 0.1
 _LONGEST_WAIT_SECONDS = 5.0
-# 6, 26, 27, 38, 41, 53, 69, 72 the text of a value is not one of its type, 117 data that cannot be read. No trial
-# changes that. Everything else may be mended at the server: a table that is missing, a password, memory.
-_NEVER_ACCEPTED = frozenset({6, 26, 27, 38, 41, 53, 69, 72, 117})
+# 6, 26, 27, 38, 41, 53, 69, 72, 130, 131, 376, 467, 675, 676, 691 the text of a value is not one of its type, 117 data
+# that cannot be read, 469 a value that a constraint of the table forbids. No trial changes that. Everything else may be
+# mended at the server (a table that is missing, a password, memory), or is a block that was cut on its way (32, 33).
+_NEVER_ACCEPTED = frozenset({6, 26, 27, 38, 41, 53, 69, 72, 117, 130, 131, 376, 467, 469, 675, 676, 691})
 
 
 class NeverAccepted(Exception):
