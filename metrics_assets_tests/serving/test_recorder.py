@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import os
+import signal
 import subprocess
 import sys
+import tempfile
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -468,6 +470,55 @@ def test_nothing_that_was_acknowledged_is_lost_or_counted_twice_whatever_is_kill
     until(lambda: last.stats().blocks_on_disk == 0 and acknowledged <= set(_users(clickhouse)))
     users = _users(clickhouse)
     assert len(users) == len(set(users))
+
+
+@pytest.mark.faults
+def test_a_clickhouse_that_is_stopped_and_started_while_events_are_inserted_has_each_once(tmp_path: Path) -> None:
+    # servers of its own: the others of this process are shared
+    with tempfile.TemporaryDirectory(prefix="metrics-") as folder:
+        Path(folder).chmod(0o711)
+        home = Path(folder) / "home"
+        try:
+            url = local.ensure(home, need=frozenset({"clickhouse"})).clickhouse_url
+            clickhouse = ClickHouse(url, comment="test", timeout_seconds=60)
+            clickhouse.command(
+                "CREATE TABLE modelUsage (eventId UUID, modelId String, userId Int32, feature String,"
+                " timestamp DateTime64(3, 'UTC')) ENGINE = MergeTree ORDER BY timestamp"
+            )
+            recorder = Recorder(url, tmp_path / "recorder", block_events=500, flush_seconds=0.02)
+            done = threading.Event()
+            taken = [0]
+
+            def write() -> None:
+                while not done.is_set():
+                    taken[0] += recorder.record_many(MODEL_USAGE, _events(100, first=taken[0]))
+                    done.wait(0.005)
+
+            with ThreadPoolExecutor(1) as beside:
+                writing = beside.submit(write)
+                try:
+                    for end in (_kill, local.stop):
+                        inserted, spilled = recorder.stats().flushed, recorder.stats().spilled
+                        until(lambda before=inserted: recorder.stats().flushed > before)  # type: ignore[misc]
+                        end(home)
+                        until(lambda before=spilled: recorder.stats().spilled > before)  # type: ignore[misc]
+                        assert local.ensure(home, need=frozenset({"clickhouse"})).clickhouse_url == url
+                finally:
+                    done.set()
+                writing.result()
+            recorder.flush(delivered=True, timeout_seconds=120)
+            assert _users(clickhouse) == list(range(taken[0]))
+            assert recorder.stats().rejected == 0
+            recorder.close()
+            clickhouse.close()
+        finally:
+            local.stop(home)
+
+
+def _kill(home: Path) -> None:
+    (pid,) = (server.pid for server in local.status(home) if server.name == "clickhouse")
+    assert pid is not None
+    os.kill(pid, signal.SIGKILL)
 
 
 def _disturb(proxy: Proxy, done: threading.Event) -> None:
