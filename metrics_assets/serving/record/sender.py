@@ -54,7 +54,7 @@ class Sender:
 
         Raises:
             Away: it may be there or not; sending it again does not count twice. `Refused` where only this log is not
-                taken, and after an error that is nobody's but perhaps the block's.
+                taken, and after an error that is not known: the block may be what is wrong.
             NeverAccepted: it is not there and never will be.
         """
         try:
