@@ -17,8 +17,8 @@ from metrics_assets.stores import Stores
 from metrics_assets_tests.serving.waiting import CHILD_SECONDS
 
 _PROGRAM = """
-import asyncio, os
-from metrics_assets.serving.record import flush, flush_async, recorder_stats
+import asyncio, multiprocessing, os
+from metrics_assets.serving.record import MODEL_USAGE, flush, flush_async, record_many_async, recorder_stats
 from metrics_assets.serving.registry import (
     ModelConfig, cache_stats, create_model_config, delete_model_config, duplicate_model_config, get_all_models,
     get_model_config, search_models, update_model_config)
@@ -52,6 +52,19 @@ if child == 0:
     flush(delivered=True)
     os._exit(0)
 assert os.waitpid(child, 0)[1] == 0
+
+def work_in_a_child():
+    track_usage("aurora", 5, "image")  # nobody flushes: the end of the child does
+
+started = multiprocessing.get_context("fork").Process(target=work_in_a_child)
+started.start()
+started.join()
+assert started.exitcode == 0
+
+async def work_in_bulk():
+    return await record_many_async(MODEL_USAGE, [("aurora", 6, "comparison")] * 2)
+
+assert asyncio.run(work_in_bulk()) == 2
 track_usage("aurora", 4, "comparison")  # nobody flushes: the end of the process does
 """
 
@@ -73,7 +86,7 @@ def test_a_program_uses_the_registry_the_recorder_and_the_statistics(settings: S
     )
     assert ended.returncode == 0, ended.stderr
     (usage,) = usage_stats(stores, "aurora", dt.date(2020, 1, 1))
-    assert usage.by_feature == {"chat": 2, "comparison": 1, "image": 1}
+    assert usage.by_feature == {"chat": 2, "comparison": 3, "image": 2}
 
 
 @pytest.mark.parametrize(

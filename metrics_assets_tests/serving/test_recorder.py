@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import os
+import signal
 import subprocess
 import sys
+import tempfile
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from enum import Enum
 from pathlib import Path
 from typing import Any
 
@@ -97,6 +100,24 @@ def test_every_text_arrives_as_it_was(make: Make, clickhouse: ClickHouse) -> Non
     recorder.flush(delivered=True)
     found = clickhouse.rows("SELECT modelId FROM modelUsage ORDER BY userId")
     assert [text for (text,) in found] == texts
+
+
+class _Named(str, Enum):  # noqa: UP042, a StrEnum writes its value by itself
+    CHAT = "chat"
+    MODEL = "tab\there"
+
+
+class _User(int, Enum):
+    ANN = 7
+
+
+def test_a_member_of_an_enum_arrives_as_its_value(make: Make, clickhouse: ClickHouse) -> None:
+    recorder = make()
+    recorder.record(MODEL_USAGE, (_Named.CHAT, _User.ANN, _Named.CHAT))
+    recorder.record(MODEL_USAGE, (_Named.MODEL, _User.ANN, _Named.CHAT))
+    recorder.flush(delivered=True)
+    found = clickhouse.rows("SELECT modelId, userId, feature FROM modelUsage ORDER BY modelId")
+    assert found == [("chat", 7, "chat"), ("tab\there", 7, "chat")]
 
 
 def test_many_threads_record_at_once(make: Make, clickhouse: ClickHouse) -> None:
@@ -225,6 +246,125 @@ def test_an_event_that_clickhouse_can_never_read_is_set_aside_alone(
     assert aside.read_bytes().count(b"\taurora\t") == 1
 
 
+class _Wordless:
+    def __str__(self) -> str:
+        raise RuntimeError("no words")
+
+
+@pytest.mark.parametrize("value", [10**5000, _Wordless()], ids=["too long a number", "no text"])
+def test_an_event_that_cannot_be_written_is_rejected_alone(
+    make: Make, clickhouse: ClickHouse, caplog: pytest.LogCaptureFixture, value: object
+) -> None:
+    recorder = make(flush_seconds=1_000.0)
+    recorder.record_many(MODEL_USAGE, [*_events(5), ("aurora", value, "chat"), *_events(5, first=5)])
+    recorder.flush(delivered=True)
+    recorder.record(MODEL_USAGE, ("aurora", value, "chat"))  # a block with nothing else
+    recorder.flush(delivered=True)
+    recorder.record_many(MODEL_USAGE, _events(5, first=10))
+    recorder.flush(delivered=True)
+    assert _users(clickhouse) == list(range(15))
+    stats = recorder.stats()
+    assert (stats.recorded, stats.rejected, stats.flushed, stats.pending) == (17, 2, 15, 0)
+    assert "a value cannot be written as text" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("kind", "fine", "wrong"),
+    [
+        ("Enum8('a' = 1)", "a", "b"),
+        ("UUID", "00000000-0000-0000-0000-000000000001", "no id"),
+        ("Bool", "true", "perhaps"),
+        ("FixedString(2)", "ab", "abc"),
+        ("IPv4", "10.0.0.1", "no address"),
+        ("IPv6", "::1", "no address"),
+        ("Array(Int32)", "[1]", "1"),
+        ("Int32, CONSTRAINT positive CHECK v > 0", "1", "0"),
+    ],
+)
+def test_a_value_that_its_column_can_never_hold_is_set_aside(
+    make: Make, clickhouse: ClickHouse, kind: str, fine: str, wrong: str
+) -> None:
+    clickhouse.command("DROP TABLE IF EXISTS test_typed")
+    clickhouse.command(f"CREATE TABLE test_typed (id UUID, at DateTime64(3), v {kind}) ENGINE = MergeTree ORDER BY at")
+    typed = EventLog("test_typed", "id", "at", ("v",))
+    recorder = make()
+    try:
+        recorder.record_many(typed, [(fine,), (wrong,), (fine,)])
+        recorder.flush(delivered=True)
+        assert clickhouse.scalar("SELECT count() FROM test_typed") == 2
+        assert recorder.stats().rejected == 1
+    finally:
+        clickhouse.command("DROP TABLE test_typed")
+
+
+def test_a_block_that_is_refused_for_an_unknown_reason_does_not_hold_up_its_own_log(
+    make: Make, clickhouse: ClickHouse
+) -> None:
+    for drop in ("VIEW IF EXISTS test_picky_view", "TABLE IF EXISTS test_picky"):
+        clickhouse.command(f"DROP {drop}")
+    clickhouse.command("CREATE TABLE test_picky (id UUID, at DateTime64(3), n Int32) ENGINE = MergeTree ORDER BY n")
+    clickhouse.command(
+        "CREATE MATERIALIZED VIEW test_picky_view ENGINE = Memory AS SELECT throwIf(n = 5) AS thrown FROM test_picky"
+    )
+    picky = EventLog("test_picky", "id", "at", ("n",))
+    recorder = make()
+    try:
+        recorder.record(picky, (5,))
+        recorder.flush()
+        for number in range(3):
+            recorder.record(picky, (number,))
+            recorder.flush()
+        until(lambda: recorder.stats().blocks_on_disk == 1)
+        # before its view refuses it, a row is in the table
+        assert clickhouse.rows("SELECT DISTINCT n FROM test_picky WHERE n != 5 ORDER BY n") == [(0,), (1,), (2,)]
+        clickhouse.command("DROP VIEW test_picky_view")
+        recorder.flush(delivered=True)
+        assert recorder.stats().flushed == 4
+    finally:
+        clickhouse.command("DROP VIEW IF EXISTS test_picky_view")
+        clickhouse.command("DROP TABLE test_picky")
+
+
+def test_what_clickhouse_can_never_read_is_set_aside_though_the_disk_is_full(
+    make: Make, clickhouse: ClickHouse
+) -> None:
+    recorder = make(max_spill_bytes=1)
+    recorder.record_many(MODEL_USAGE, [*_events(5), ("aurora", "no number", "chat")])
+    recorder.flush(delivered=True)
+    recorder.record_many(MODEL_USAGE, _events(5, first=5))
+    recorder.flush(delivered=True)
+    assert _users(clickhouse) == list(range(10))
+    assert recorder.stats().rejected == 1
+
+
+def test_a_full_disk_is_emptied_though_a_block_in_memory_is_refused(
+    make: Make, proxy: Proxy, clickhouse: ClickHouse, caplog: pytest.LogCaptureFixture
+) -> None:
+    clickhouse.command("DROP TABLE IF EXISTS test_missing")
+    proxy.cut()
+    recorder = make(max_spill_bytes=2_000)
+    recorder.record_many(MODEL_USAGE, _events(20))
+    recorder.flush()
+    recorder.record_many(EventLog("test_missing", "id", "at", ("n",)), [(number,) for number in range(20)])
+    until(lambda: "20 events of test_missing go to disk" in caplog.text)  # they are tried, and do not fit there
+    proxy.open()
+    recorder.flush()
+    until(lambda: _users(clickhouse) == list(range(20)))
+    assert recorder.stats().blocks_on_disk == 1
+
+
+def test_a_recorder_goes_on_after_errors_that_it_does_not_know(make: Make, clickhouse: ClickHouse) -> None:
+    for_the_collector = EventLog(["test_odd"], "id", "at", ("n",))  # type: ignore[arg-type]
+    for_the_courier = EventLog("test_odd", "id", "at", (7,))  # type: ignore[arg-type]
+    recorder = make()
+    recorder.record(for_the_collector, (1,))
+    recorder.record(for_the_courier, (1,))
+    recorder.flush()
+    recorder.record_many(MODEL_USAGE, _events(5))
+    until(lambda: _users(clickhouse) == list(range(5)))
+    assert (recorder.stats().blocks_on_disk, recorder.stats().rejected) == (1, 0)
+
+
 def test_what_is_no_block_is_set_aside_and_what_is_no_folder_is_left(
     make: Make, proxy: Proxy, clickhouse: ClickHouse, tmp_path: Path
 ) -> None:
@@ -330,6 +470,55 @@ def test_nothing_that_was_acknowledged_is_lost_or_counted_twice_whatever_is_kill
     until(lambda: last.stats().blocks_on_disk == 0 and acknowledged <= set(_users(clickhouse)))
     users = _users(clickhouse)
     assert len(users) == len(set(users))
+
+
+@pytest.mark.faults
+def test_a_clickhouse_that_is_stopped_and_started_while_events_are_inserted_has_each_once(tmp_path: Path) -> None:
+    # servers of its own: the others of this process are shared
+    with tempfile.TemporaryDirectory(prefix="metrics-") as folder:
+        Path(folder).chmod(0o711)
+        home = Path(folder) / "home"
+        try:
+            url = local.ensure(home, need=frozenset({"clickhouse"})).clickhouse_url
+            clickhouse = ClickHouse(url, comment="test", timeout_seconds=60)
+            clickhouse.command(
+                "CREATE TABLE modelUsage (eventId UUID, modelId String, userId Int32, feature String,"
+                " timestamp DateTime64(3, 'UTC')) ENGINE = MergeTree ORDER BY timestamp"
+            )
+            recorder = Recorder(url, tmp_path / "recorder", block_events=500, flush_seconds=0.02)
+            done = threading.Event()
+            taken = [0]
+
+            def write() -> None:
+                while not done.is_set():
+                    taken[0] += recorder.record_many(MODEL_USAGE, _events(100, first=taken[0]))
+                    done.wait(0.005)
+
+            with ThreadPoolExecutor(1) as beside:
+                writing = beside.submit(write)
+                try:
+                    for end in (_kill, local.stop):
+                        inserted, spilled = recorder.stats().flushed, recorder.stats().spilled
+                        until(lambda before=inserted: recorder.stats().flushed > before)  # type: ignore[misc]
+                        end(home)
+                        until(lambda before=spilled: recorder.stats().spilled > before)  # type: ignore[misc]
+                        assert local.ensure(home, need=frozenset({"clickhouse"})).clickhouse_url == url
+                finally:
+                    done.set()
+                writing.result()
+            recorder.flush(delivered=True, timeout_seconds=120)
+            assert _users(clickhouse) == list(range(taken[0]))
+            assert recorder.stats().rejected == 0
+            recorder.close()
+            clickhouse.close()
+        finally:
+            local.stop(home)
+
+
+def _kill(home: Path) -> None:
+    (pid,) = (server.pid for server in local.status(home) if server.name == "clickhouse")
+    assert pid is not None
+    os.kill(pid, signal.SIGKILL)
 
 
 def _disturb(proxy: Proxy, done: threading.Event) -> None:

@@ -37,6 +37,7 @@ __all__ = [
     "flush_async",
     "record",
     "record_many",
+    "record_many_async",
     "recorder",
     "recorder_stats",
 ]
@@ -60,6 +61,11 @@ def record(log: EventLog, values: Sequence[object]) -> bool:
 def record_many(log: EventLog, events: Iterable[Sequence[object]]) -> int:
     """Take many events; returns how many were taken. See `Recorder.record_many`."""
     return recorder().record_many(log, events)
+
+
+async def record_many_async(log: EventLog, events: Iterable[Sequence[object]]) -> int:
+    """The same for coroutines: it may wait for room, and the event loop goes on meanwhile."""
+    return await asyncio.to_thread(record_many, log, events)
 
 
 def flush(*, delivered: bool = False, timeout_seconds: float = 30.0) -> None:

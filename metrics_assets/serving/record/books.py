@@ -17,7 +17,8 @@ class RecorderStats:
         recorded: taken.
         flushed: in ClickHouse, those that were on disk before included.
         spilled: put on disk, whether they have been sent since or not.
-        rejected: not taken because memory and disk were full, or set aside because ClickHouse can never read them.
+        rejected: not taken because memory and disk were full, or left out because a value cannot be written as text, or
+            set aside because ClickHouse can never read them.
         pending: in memory now, not acknowledged.
         blocks_on_disk: waiting for ClickHouse, those that other processes left included.
     """
@@ -64,6 +65,11 @@ class Books:
         if self._in_memory.pop(block.number, None) is not None:
             self.settled += block.events
         self.changed.notify_all()
+
+    def leave_out(self, events: int) -> None:
+        """So many events of blocks that were opened have no lines; nobody waits for them."""
+        self.settled += events
+        self.rejected += events
 
     def in_memory(self) -> list[Block]:
         """Blocks that nobody has acknowledged."""

@@ -38,6 +38,7 @@ class Courier:
         self._blocks: queue.Queue[Block] = queue.Queue(_BLOCKS_AHEAD)
         self._last_call = threading.Event()
         self._give_up_at = float("inf")
+        self._adopt_at = 0.0
         self._thread = threading.Thread(target=self._run, name="recorder-courier", daemon=True)
         self._thread.start()
 
@@ -74,10 +75,10 @@ class Courier:
             return False
         return True
 
-    def _spilled(self, block: Block) -> bool:
+    def _spilled(self, block: Block, *, over_limit: bool = False) -> bool:
         """Whether the disk takes the block."""
         try:
-            self._spill.put(block)
+            self._spill.put(block, over_limit=over_limit)
         except (SpillFull, OSError) as error:
             _LOG.warning("%d events of %s cannot be put on disk: %s", block.events, block.table, error)
             return False
@@ -87,25 +88,35 @@ class Courier:
         return True
 
     def _run(self) -> None:
-        adopt_at = 0.0
         while True:
-            if time.monotonic() >= adopt_at:
-                adopt_at = time.monotonic() + _ADOPT_SECONDS
-                self._adopt()
-            # asked first: a block that came before the last call is then in the queue
-            ending = self._last_call.is_set()
             try:
-                block = self._blocks.get(timeout=0.0 if ending or len(self._spill) else _IDLE_SECONDS)
-            except queue.Empty:
-                if self._from_disk():
-                    continue
-                if ending:
-                    self._sender.close()
+                if self._ended():
                     return
-                if len(self._spill) or self._sender.wait_seconds:
-                    self._pause()
-            else:
-                self._from_memory(block)
+            except Exception:  # noqa: BLE001, without this thread every later event would be lost
+                _LOG.exception("The recorder goes on after an error that it does not know; report it")
+                self._last_call.wait(_RETRY_SECONDS)
+                self._pause()
+
+    def _ended(self) -> bool:
+        """Do the next thing; whether there is none any more."""
+        if time.monotonic() >= self._adopt_at:
+            self._adopt_at = time.monotonic() + _ADOPT_SECONDS
+            self._adopt()
+        # asked first: a block that came before the last call is then in the queue
+        ending = self._last_call.is_set()
+        try:
+            block = self._blocks.get(timeout=0.0 if ending or len(self._spill) else _IDLE_SECONDS)
+        except queue.Empty:
+            if self._from_disk():
+                return False
+            if ending:
+                self._sender.close()
+                return True
+            if len(self._spill) or self._sender.wait_seconds:
+                self._pause()
+        else:
+            self._from_memory(block)
+        return False
 
     def _adopt(self) -> None:
         try:
@@ -119,8 +130,13 @@ class Courier:
                 self._sender.send(block)
             except (Away, NeverAccepted) as error:
                 _LOG.warning("%d events of %s go to disk: %s", block.events, block.table, error)
-                if self._spilled(block) or time.monotonic() > self._give_up_at:
+                # one that is never accepted does not stay: it is split and set aside
+                spilled = self._spilled(block, over_limit=isinstance(error, NeverAccepted))
+                if spilled or time.monotonic() > self._give_up_at:
                     return
+                # ClickHouse may take what fills the disk, though not this block
+                if isinstance(error, Refused | NeverAccepted) and self._from_disk():
+                    continue
                 self._pause()
             else:
                 with self._books.changed:
@@ -129,7 +145,7 @@ class Courier:
                 return
 
     def _from_disk(self) -> bool:
-        """Whether the block that has waited longest on disk need not be tried again now."""
+        """Whether there is more to do on disk now, perhaps."""
         if time.monotonic() >= self._give_up_at:
             return False
         try:
@@ -154,6 +170,10 @@ class Courier:
         """Send a block that waits on disk. One that is never accepted is split until what is wrong stands alone."""
         try:
             self._sender.send(block)
+        except Refused:
+            # what is wrong may be in this block and not in its log
+            self._spill.put_behind(path)
+            raise
         except NeverAccepted as error:
             if block.events > 1:
                 self._spill.split(path, block.halves())

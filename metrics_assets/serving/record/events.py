@@ -7,6 +7,7 @@ import json
 import os
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from enum import Enum
 
 from metrics_assets.errors import ConfigurationError
 
@@ -96,18 +97,36 @@ class EventIds:
         return (f"{head}{number:012x}" for number in self._count)
 
 
-def block_of(number: int, log: EventLog, recorded: Iterable[Recorded], ids: Iterator[str]) -> Block:
-    """The events as lines, each with its id and the time that it was recorded at."""
+def block_of(
+    number: int, log: EventLog, recorded: Iterable[Recorded], ids: Iterator[str]
+) -> tuple[Block, list[Exception]]:
+    """The events as lines, each with its id and the time that it was recorded at; and why others are left out."""
     lines: list[str] = []
+    failed: list[Exception] = []
     for _, at, events in recorded:
         time = f"{at:.3f}"
         for values in events:
-            text = "\t".join([value if type(value) is str else str(value) for value in values])
-            # one look for all columns: a tab more than there are columns is one inside a value
-            if "\\" in text or "\n" in text or "\0" in text or "\r" in text or text.count("\t") != len(values) - 1:
-                text = "\t".join([str(value).translate(_ESCAPES) for value in values])
-            lines.append(f"{next(ids)}\t{time}\t{text}\n")
-    return Block(number, log.table, log.all_columns, len(lines), "".join(lines).encode("utf-8", "replace"))
+            try:
+                # the two kinds that nearly all values are, without a call
+                text = "\t".join([v if type(v) is str else str(v) if type(v) is int else _text(v) for v in values])
+                # one look for all columns: a tab more than there are columns is one inside a value
+                if "\\" in text or "\n" in text or "\0" in text or "\r" in text or text.count("\t") != len(values) - 1:
+                    text = "\t".join([_text(value).translate(_ESCAPES) for value in values])
+            except Exception as error:  # noqa: BLE001, what a value does in str() concerns its own event alone
+                failed.append(error)
+            else:
+                lines.append(f"{next(ids)}\t{time}\t{text}\n")
+    block = Block(number, log.table, log.all_columns, len(lines), "".join(lines).encode("utf-8", "replace"))
+    return block, failed
+
+
+def _text(value: object) -> str:
+    # an enum that is also a text or a number writes its name in str(), which ClickHouse may take as a text like another
+    if isinstance(value, str):
+        return str.__str__(value)
+    if isinstance(value, Enum) and isinstance(value, int | float):
+        return str(value.value)
+    return str(value)
 
 
 def check(log: EventLog, values: Sequence[object]) -> None:

@@ -7,6 +7,7 @@ atomic, and where an event lies in it says what a flush has to wait for.
 
 from __future__ import annotations
 
+import logging
 import threading
 import time
 from collections import deque
@@ -16,9 +17,11 @@ from pathlib import Path
 from metrics_assets.errors import StoreUnreachable
 from metrics_assets.serving.record.books import Books, RecorderStats
 from metrics_assets.serving.record.courier import Courier
-from metrics_assets.serving.record.events import EventIds, EventLog, Recorded, block_of, check
+from metrics_assets.serving.record.events import Block, EventIds, EventLog, Recorded, block_of, check
 from metrics_assets.serving.record.sender import Sender
 from metrics_assets.serving.record.spill import Spill
+
+_LOG = logging.getLogger(__name__)
 
 
 class _Ticket:
@@ -201,8 +204,11 @@ class Recorder:
         while True:
             self._wanted.wait(self._flush_seconds)
             self._wanted.clear()
-            while self._queue:
-                self._cut()
+            try:
+                while self._queue:
+                    self._cut()
+            except Exception:  # noqa: BLE001, without this thread every later event would be lost
+                _LOG.exception("The recorder goes on after an error that it does not know; report it")
             with self._books.changed:
                 if self._closing and not self._queue:
                     return
@@ -212,11 +218,31 @@ class Recorder:
         by_table: dict[str, list[Recorded]] = {}
         with self._books.changed:
             first = self._gather(by_table)
-        blocks = [block_of(first + at, each[0][0], each, self._ids) for at, each in enumerate(by_table.values())]
+        blocks = [self._block(number, each) for number, each in enumerate(by_table.values(), first)]
         with self._books.changed:
             self._books.made(blocks)
         for block in blocks:
-            self._courier.take(block)
+            if block.events:
+                self._courier.take(block)
+                continue
+            with self._books.changed:
+                self._books.settle(block)
+                self._make_room()
+
+    def _block(self, number: int, recorded: list[Recorded]) -> Block:
+        """A block of the events that can be written; the others are rejected."""
+        block, failed = block_of(number, recorded[0][0], recorded, self._ids)
+        if failed:
+            _LOG.error(
+                "%d events of %s are rejected, because a value cannot be written as text. Record text and numbers. "
+                "The first: %r",
+                len(failed),
+                block.table,
+                failed[0],
+            )
+            with self._books.changed:
+                self._books.leave_out(len(failed))
+        return block
 
     def _gather(self, by_table: dict[str, list[Recorded]]) -> int:
         """Move events from the queue, and say how far tickets reach; returns the number of the first block."""

@@ -12,9 +12,10 @@ from metrics_assets.stores.clickhouse import ClickHouse
 
 _FIRST_WAIT_SECONDS = 0.1
 _LONGEST_WAIT_SECONDS = 5.0
-# 6, 26, 27, 38, 41, 53, 69, 72 the text of a value is not one of its type, 117 data that cannot be read. No trial
-# changes that. Everything else may be mended at the server: a table that is missing, a password, memory.
-_NEVER_ACCEPTED = frozenset({6, 26, 27, 38, 41, 53, 69, 72, 117})
+# 6, 26, 27, 38, 41, 53, 69, 72, 130, 131, 376, 467, 675, 676, 691 the text of a value is not one of its type, 117 data
+# that cannot be read, 469 a value that a constraint of the table forbids. No trial changes that. Everything else may be
+# mended at the server (a table that is missing, a password, memory), or is a block that was cut on its way (32, 33).
+_NEVER_ACCEPTED = frozenset({6, 26, 27, 38, 41, 53, 69, 72, 117, 130, 131, 376, 467, 469, 675, 676, 691})
 
 
 class NeverAccepted(Exception):
@@ -52,7 +53,8 @@ class Sender:
         """Insert a block.
 
         Raises:
-            Away: it may be there or not; sending it again does not count twice. `Refused` where only this log is.
+            Away: it may be there or not; sending it again does not count twice. `Refused` where only this log is not
+                taken, and after an error that is not known: the block may be what is wrong.
             NeverAccepted: it is not there and never will be.
         """
         try:
@@ -62,14 +64,20 @@ class Sender:
                 raise NeverAccepted(str(error)) from error
             if isinstance(error, StoreRefused):
                 self._failures = 0
-                self._refusals[block.table] += 1
-                self._rest_until[block.table] = time.monotonic() + _wait_after(self._refusals[block.table])
+                self._rest(block.table)
                 raise Refused(str(error)) from error
             self._failures += 1
             raise Away(str(error)) from error
+        except Exception as error:
+            self._rest(block.table)
+            raise Refused(repr(error)) from error
         self._failures = 0
         self._refusals.pop(block.table, None)
         self._rest_until.pop(block.table, None)
+
+    def _rest(self, table: str) -> None:
+        self._refusals[table] += 1
+        self._rest_until[table] = time.monotonic() + _wait_after(self._refusals[table])
 
     def close(self) -> None:
         """Close this thread's client."""

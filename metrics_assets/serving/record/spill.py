@@ -63,7 +63,7 @@ class Spill:
         fcntl.flock(self._lock, fcntl.LOCK_EX)
         making.rename(self._folder)
         self._changing = threading.Lock()
-        self._waiting: dict[Path, _Waiting] = {}  # longest first
+        self._waiting: dict[Path, _Waiting] = {}  # the next first
         self._not_ours: set[Path] = set()
         self._bytes = 0
         self._next = 0
@@ -71,8 +71,11 @@ class Spill:
     def __len__(self) -> int:
         return len(self._waiting)
 
-    def put(self, block: Block) -> None:
+    def put(self, block: Block, *, over_limit: bool = False) -> None:
         """Keep a block; when this returns it outlives the process and the machine's power.
+
+        Args:
+            over_limit: keep it though `max_bytes` are there.
 
         Raises:
             SpillFull: it does not fit.
@@ -80,15 +83,15 @@ class Spill:
         """
         data = block.dump()
         with self._changing:
-            if self._bytes + len(data) > self._max_bytes:
+            if self._bytes + len(data) > self._max_bytes and not over_limit:
                 raise SpillFull(f"{self._bytes:,} bytes are there, and {self._max_bytes:,} may be")
             self._keep(data, block.table)
 
     def first(self, resting: frozenset[str] = frozenset()) -> tuple[Path, Block] | None:
-        """The block that has waited longest, and its file; those of the resting tables are passed over.
+        """The block that is the next, and its file; those of the resting tables are passed over.
 
         Raises:
-            Unreadable: the file that has waited longest has none.
+            Unreadable: the file that is the next has none.
         """
         with self._changing:
             waiting = list(self._waiting.items())
@@ -104,6 +107,11 @@ class Spill:
             with self._changing:
                 self._waiting[path] = replace(known, table=block.table)
         return None
+
+    def put_behind(self, path: Path) -> None:
+        """ClickHouse has refused it: all others come before it is tried again."""
+        with self._changing:
+            self._waiting[path] = self._waiting.pop(path)
 
     def drop(self, path: Path) -> None:
         """ClickHouse has it."""

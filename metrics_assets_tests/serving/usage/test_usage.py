@@ -16,6 +16,7 @@ from metrics_assets.serving.registry import ModelRegistry
 from metrics_assets.serving.registry.routing import arm_of
 from metrics_assets.serving.usage import rollup
 from metrics_assets.serving.usage.arms import usage_by_arm
+from metrics_assets.serving.usage.probe import Differences, differences
 from metrics_assets.serving.usage.stats import usage_stats, uses_by_day
 from metrics_assets.stores import Stores
 from metrics_assets_tests.serving.conftest import model as a_model
@@ -76,6 +77,22 @@ def test_a_late_event_counts_on_its_day_before_and_after_the_next_tick(stores: S
     assert _totals(stores, day("2026-11-01"), day("2026-11-01")) == {"aurora": 4}
     assert rollup.tick(stores).older_days.oldest == day("2026-11-01")
     assert _daily(stores) == {("aurora", "chat", "2026-11-01"): 4}
+
+
+def test_the_probe_finds_totals_that_are_wrong_and_no_others(stores: Stores, use: Use) -> None:
+    again = use("2026-11-01 10:00:00")
+    use("2026-11-03 10:00:00", ids=again)
+    use("2026-11-03 10:00:00", count=2)
+    rollup.tick(stores)
+    use("2026-11-01 10:00:00")  # nobody has counted this day now, and the event that was there before is of this day
+    assert differences(stores, day("2026-11-01")) == Differences(1, ())
+    rollup.tick(stores)
+    assert differences(stores, day("2026-11-01")) == Differences(2, ())
+    stores.clickhouse.command(
+        "INSERT INTO modelUsageDaily (day, modelId, feature, total, version)"
+        " VALUES ('2026-11-03', 'aurora', 'chat', 9, 18446744073709551615)"
+    )
+    assert differences(stores, day("2026-11-01")).wrong == ("2026-11-03 aurora chat: 9, the log 2",)
 
 
 def test_bounds_are_included_in_utc(stores: Stores, use: Use) -> None:

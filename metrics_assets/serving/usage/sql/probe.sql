@@ -13,11 +13,13 @@ FROM
     (
         SELECT eventId, toDate32(timestamp, 'UTC') AS day, modelId, toString(feature) AS feature
         FROM modelUsage
-        WHERE toDate32(timestamp, 'UTC') >= {first:Date32} AND toDate32(timestamp, 'UTC') NOT IN {except:Array(Date32)}
+        WHERE toDate32(timestamp, 'UTC') >= {first:Date32}
         ORDER BY timestamp, modelId, feature
         LIMIT 1 BY eventId
     )
-    WHERE eventId NOT IN (SELECT eventId FROM modelUsage WHERE toDate32(timestamp, 'UTC') < {first:Date32})
+    -- after the first delivery was found: an event of such a day does not count on the day of a later delivery
+    WHERE day NOT IN {except:Array(Date32)}
+      AND eventId NOT IN (SELECT eventId FROM modelUsage WHERE toDate32(timestamp, 'UTC') < {first:Date32})
     GROUP BY day, modelId, feature
 )
 GROUP BY day, modelId, feature
