@@ -90,6 +90,7 @@ class ModelRegistry:
 
         Raises:
             StoreUnreachable: it is not in memory, and Postgres does not answer.
+            UnreadableModel: its row was written by hand and cannot be used; the message says how to mend it.
         """
         found = self._cache.get("=" + model_id)
         if not found:
@@ -98,7 +99,7 @@ class ModelRegistry:
         return found[0]
 
     def all(self) -> Configs:
-        """Every configuration of any status, by name."""
+        """Every configuration of any status, by name; without rows that cannot be used, which are logged."""
         return self._cache.get(_ALL)
 
     def find(
