@@ -148,6 +148,19 @@ class RegistryStore:
             connection.execute("DELETE FROM metrics.model_config WHERE id = %s", (model_id,))
             return int(scalar(connection, _VERSION))
 
+    def referring(self, model_id: str) -> tuple[list[str], list[str]]:
+        """Ids of models that name it as their replacement, and of open routes that lead to it."""
+        with self._postgres.connection() as connection:
+            models = rows(
+                connection, "SELECT id FROM metrics.model_config WHERE replaced_by = %s ORDER BY id", model_id
+            )
+            routes = rows(
+                connection,
+                "SELECT id FROM metrics.model_route WHERE to_model_id = %s AND ended_at IS NULL ORDER BY id",
+                model_id,
+            )
+        return [each for (each,) in models], [each for (each,) in routes]
+
     def _rows(self, name: str, values: Params = None) -> list[DictRow]:
         with self._postgres.connection() as connection:
             return _dicts(connection, sqlfile.read(_PACKAGE, name), values)
