@@ -350,3 +350,18 @@ def test_a_row_from_before_the_checks_leaves_the_others_readable_and_can_be_mend
     registry.update("bad", **{column: _MENDED[column]})
     assert [each.id for each in registry.all()] == ["bad", "good"]
     assert registry.get("bad") is not None
+
+
+@pytest.mark.parametrize(
+    "payload", ["x", "", "7", "[]", '{"ids": ["m"]}', '{"version": "x"}', '{"version": 1, "ids": 2}']
+)
+def test_a_notice_that_cannot_be_read_does_not_end_the_listening(
+    registry: ModelRegistry, models: Create, stores: Stores, caplog: pytest.LogCaptureFixture, payload: str
+) -> None:
+    models("m")
+    with stores.postgres.connection() as connection:
+        connection.execute("SELECT pg_notify('metrics_model_registry', %s)", (payload,))
+        until(lambda: "cannot be read, and everything is read anew" in caplog.text)
+        connection.execute("UPDATE metrics.model_config SET name = 'By hand' WHERE id = 'm'")
+    until(lambda: registry.get("m").name == "By hand", seconds=10)  # type: ignore[union-attr]
+    assert registry.listening
