@@ -1,7 +1,7 @@
 """A share of a model's users served by another model: the same user always by the same, in every process.
 
 A user's place is a hash of the route's id and the user's id, so it needs no storage and ClickHouse can compute it
-again for the usage of each arm (`usage/sql/by_arm.sql`). A larger share moves users into the treatment and none out.
+again for the usage of each arm (`usage/sql/by_arm.sql`).
 """
 
 from __future__ import annotations
