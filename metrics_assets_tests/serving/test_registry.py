@@ -10,6 +10,7 @@ import sys
 import threading
 import warnings
 from collections.abc import Callable
+from contextlib import ExitStack
 from decimal import Decimal
 
 import psycopg
@@ -365,3 +366,21 @@ def test_a_notice_that_cannot_be_read_does_not_end_the_listening(
         connection.execute("UPDATE metrics.model_config SET name = 'By hand' WHERE id = 'm'")
     until(lambda: registry.get("m").name == "By hand", seconds=10)  # type: ignore[union-attr]
     assert registry.listening
+
+
+def test_readers_do_not_notice_that_postgres_was_restarted(
+    registry: ModelRegistry, models: Create, stores: Stores, settings: Settings
+) -> None:
+    models("m")
+    with ExitStack() as pooled:
+        for _ in range(4):
+            pooled.enter_context(stores.postgres.connection())
+    with psycopg.connect(str(settings.postgres_dsn), autocommit=True) as admin:
+        admin.execute(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+            " WHERE datname = current_database() AND pid <> pg_backend_pid()"
+        )
+    assert registry.find()[0].id == "m"
+    assert registry.get("never asked for") is None
+    assert registry.route("m", 1).model_id == "m"
+    assert len(registry.search("m")) == 1

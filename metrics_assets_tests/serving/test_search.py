@@ -5,18 +5,22 @@ from __future__ import annotations
 import datetime as dt
 import itertools
 import threading
+import time
 from collections.abc import Callable
 from typing import Any
 
 import pytest
 
-from metrics_assets.errors import ConfigurationError
+from metrics_assets.errors import ConfigurationError, StoreUnreachable
 from metrics_assets.serving.registry import ModelConfig, ModelRegistry
 from metrics_assets.serving.registry.ranking import Term, folded, within_one_edit
-from metrics_assets.serving.registry.search import Index
+from metrics_assets.serving.registry.search import Index, LiveIndex
+from metrics_assets.serving.registry.store import RegistryStore
 from metrics_assets.serving.registry.words import Words
-from metrics_assets.stores import Stores
+from metrics_assets.settings import Settings
+from metrics_assets.stores import Stores, open_stores
 from metrics_assets_tests.serving.conftest import model
+from metrics_assets_tests.serving.proxy import Proxy
 from metrics_assets_tests.serving.waiting import until
 
 _MODELS = (
@@ -222,3 +226,38 @@ def test_words_that_are_near_are_those_that_ranking_takes_for_near() -> None:
     for word in (each for each in letters if len(each) >= 3):
         near = {letters[at] for at in words.near(word).nonzero()[0]}
         assert near == {each for each in letters if Term(word).mistyped_score(each, "", "") or each.startswith(word)}
+
+
+def test_while_postgres_is_away_searches_use_the_old_index_and_wait_once(
+    settings: Settings, stores: Stores, registry: ModelRegistry, models: Callable[..., ModelConfig]
+) -> None:
+    models("quill")
+    with (
+        Proxy(str(settings.postgres_dsn)) as way,
+        open_stores(settings.model_copy(update={"postgres_dsn": way.url})) as far,
+    ):
+        far.postgres._pool.timeout = 2.0
+        with_index, without = (
+            LiveIndex(RegistryStore(far.postgres), ttl_seconds=0),
+            LiveIndex(RegistryStore(far.postgres), ttl_seconds=0),
+        )
+        assert len(with_index.search("quill")) == 1
+        way.cut()
+        began = time.monotonic()
+        assert [len(with_index.search("quill")) for _ in range(5)] == [1] * 5
+        for _ in range(5):
+            with pytest.raises(StoreUnreachable):
+                without.search("quill")
+        # one wait each, of the ten that there would be
+        assert time.monotonic() - began < 10
+        way.open()
+        registry.update("quill", name="Feather")
+        until(lambda: len(with_index.search("feather")) == 1)
+        until(lambda: _answers(without))
+
+
+def _answers(index: LiveIndex) -> bool:
+    try:
+        return len(index.search("feather")) == 1
+    except StoreUnreachable:
+        return False

@@ -131,6 +131,6 @@ class Routes:
 
 def all_routes(postgres: Postgres) -> tuple[Route, ...]:
     """Every route, those that ended too, newest first."""
-    with postgres.connection() as connection:
-        found = rows(connection, f"SELECT {_COLUMNS} FROM metrics.model_route ORDER BY started_at DESC, id")
+    statement = f"SELECT {_COLUMNS} FROM metrics.model_route ORDER BY started_at DESC, id"
+    found = postgres.read(lambda connection: rows(connection, statement))
     return tuple(Route(*row) for row in found)

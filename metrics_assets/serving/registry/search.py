@@ -34,6 +34,8 @@ _FEW = 1_000  # texts are looked at one by one; more, as one string
 _MISTYPED_WORDS = 5  # that choose candidates, each for a comparison with all words; the others only rank them
 _LONGEST_TERM = 200
 _REBUILD_SHARE = 0.05
+_AWAY_SECONDS = 1.0  # Postgres is not asked again after it did not answer; doubles each time
+_LONGEST_AWAY_SECONDS = 30.0
 
 
 @dataclass(frozen=True)
@@ -154,7 +156,8 @@ class _Lines:
 class LiveIndex:
     """The index of the registry as it is now: a large part built once, and what has changed since beside it.
 
-    A notice makes the next search read what has changed; without one, the TTL does. When much has changed, a thread
+    A notice makes the next search read what has changed; without one, the TTL does. While Postgres is away, the index
+    stays as it is. When much has changed, a thread
     builds the large part anew; searches go on meanwhile with the old one.
     """
 
@@ -166,6 +169,8 @@ class LiveIndex:
         self._heard = 0
         self._version = -1
         self._looked_at = float("-inf")
+        self._away_until = float("-inf")
+        self._away_seconds = _AWAY_SECONDS
         self._base = Index(())
         self._changed: Mapping[str, ModelConfig | None] = {}
         self._recent = Index(())
@@ -175,6 +180,7 @@ class LiveIndex:
         """The registry has come to this version."""
         with self._hearing:  # not the other lock: a notice must not wait for a search
             self._heard = max(self._heard, version)
+            self._away_until = float("-inf")  # who tells of a version has reached Postgres
 
     def close(self) -> None:
         """Wait until nothing reads the registry any more."""
@@ -196,6 +202,7 @@ class LiveIndex:
 
         Raises:
             ConfigurationError: the limit cannot be used.
+            StoreUnreachable: there is no index yet, and Postgres does not answer.
         """
         if not 1 <= limit <= 100:
             raise ConfigurationError(f"A search cannot return {limit} models: use a limit of 1 to 100.")
@@ -211,10 +218,29 @@ class LiveIndex:
 
     def _fresh(self) -> tuple[Index, Mapping[str, ModelConfig | None], Index]:
         with self._lock:
-            due = time.monotonic() - self._looked_at >= self._ttl
-            if due or self._heard > self._version:
-                self._read(time.monotonic())
+            now = time.monotonic()
+            if now - self._looked_at >= self._ttl or self._heard > self._version:
+                if now >= self._away_until:
+                    self._try_to_read(now)
+                elif self._version < 0:
+                    raise StoreUnreachable(
+                        "There is no search index yet, and Postgres did not answer a moment ago. Try again in "
+                        f"{self._away_until - now:.0f} s, or run `metrics-assets local status`."
+                    )
             return self._base, self._changed, self._recent
+
+    def _try_to_read(self, now: float) -> None:
+        try:
+            self._read(now)
+        except (psycopg.Error, StoreUnreachable) as error:
+            # other searches wait for this one: not each for as long again
+            self._away_until = time.monotonic() + self._away_seconds
+            self._away_seconds = min(2 * self._away_seconds, _LONGEST_AWAY_SECONDS)
+            if self._version < 0:
+                raise
+            _LOG.warning("Searches may miss what has changed since version %d: %s", self._version, error)
+        else:
+            self._away_seconds = _AWAY_SECONDS
 
     def _read(self, now: float) -> None:
         if self._version < 0:

@@ -82,8 +82,7 @@ class RegistryStore:
 
     def version(self) -> int:
         """The registry's version: moves with every change."""
-        with self._postgres.connection() as connection:
-            return int(scalar(connection, _VERSION))
+        return int(self._postgres.read(lambda connection: scalar(connection, _VERSION)))
 
     def changed_since(self, version: int) -> tuple[int, dict[str, ModelConfig | None]]:
         """The registry's version, and what was written after an earlier one; None for what is gone."""
@@ -93,8 +92,8 @@ class RegistryStore:
 
     def history(self, model_id: str) -> tuple[Change, ...]:
         """Every change of a configuration, newest first; those of a deleted one too."""
-        with self._postgres.connection() as connection:
-            found = rows(connection, sqlfile.read(_PACKAGE, "sql/history.sql"), model_id)
+        statement = sqlfile.read(_PACKAGE, "sql/history.sql")
+        found = self._postgres.read(lambda connection: rows(connection, statement, model_id))
         return tuple(
             Change(int(version), at, by, _moved(before, value), _told(model_id, value, version))
             for version, at, by, value, before in found
@@ -106,14 +105,11 @@ class RegistryStore:
         Raises:
             UnreadableModel: it was one that cannot be used.
         """
-        with self._postgres.connection() as connection:
-            found = rows(
-                connection,
-                "SELECT value, version FROM metrics.model_config_history WHERE id = %s AND changed_at <= %s"
-                " ORDER BY version DESC LIMIT 1",
-                model_id,
-                moment,
-            )
+        statement = (
+            "SELECT value, version FROM metrics.model_config_history WHERE id = %s AND changed_at <= %s"
+            " ORDER BY version DESC LIMIT 1"
+        )
+        found = self._postgres.read(lambda connection: rows(connection, statement, model_id, moment))
         return _historic(model_id, *found[0]) if found and found[0][0] is not None else None
 
     @retry_conflict
@@ -150,20 +146,15 @@ class RegistryStore:
 
     def referring(self, model_id: str) -> tuple[list[str], list[str]]:
         """Ids of models that name it as their replacement, and of open routes that lead to it."""
-        with self._postgres.connection() as connection:
-            models = rows(
-                connection, "SELECT id FROM metrics.model_config WHERE replaced_by = %s ORDER BY id", model_id
-            )
-            routes = rows(
-                connection,
-                "SELECT id FROM metrics.model_route WHERE to_model_id = %s AND ended_at IS NULL ORDER BY id",
-                model_id,
-            )
-        return [each for (each,) in models], [each for (each,) in routes]
+        statement = (
+            "SELECT false, id FROM metrics.model_config WHERE replaced_by = %s UNION ALL"
+            " SELECT true, id FROM metrics.model_route WHERE to_model_id = %s AND ended_at IS NULL ORDER BY 2"
+        )
+        found = self._postgres.read(lambda connection: rows(connection, statement, model_id, model_id))
+        return [each for is_route, each in found if not is_route], [each for is_route, each in found if is_route]
 
     def _rows(self, name: str, values: Params = None) -> list[DictRow]:
-        with self._postgres.connection() as connection:
-            return _dicts(connection, sqlfile.read(_PACKAGE, name), values)
+        return self._postgres.read(lambda connection: _dicts(connection, sqlfile.read(_PACKAGE, name), values))
 
     @contextmanager
     def _writing(self, by: str | None) -> Iterator[Connection]:
