@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import datetime as dt
 import logging
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -143,6 +143,11 @@ class RegistryStore:
             _locked(connection, model_id)
             connection.execute("DELETE FROM metrics.model_config WHERE id = %s", (model_id,))
             return int(scalar(connection, _VERSION))
+
+    def active_since(self, model_ids: Collection[str]) -> dict[str, dt.datetime]:
+        """When each of these became active for the last time, by id; without those that never did."""
+        statement = sqlfile.read(_PACKAGE, "sql/active_since.sql")
+        return dict(self._postgres.read(lambda connection: rows(connection, statement, sorted(model_ids))))
 
     def referring(self, model_id: str) -> tuple[list[str], list[str]]:
         """Ids of models that name it as their replacement, and of open routes that lead to it."""
