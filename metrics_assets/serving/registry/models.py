@@ -26,7 +26,7 @@ from metrics_assets.serving.registry.config import (
 from metrics_assets.serving.registry.notices import Listener
 from metrics_assets.serving.registry.routing import Route, Routed, Routes, arm_of
 from metrics_assets.serving.registry.search import Found, LiveIndex
-from metrics_assets.serving.registry.shared import SharedTier
+from metrics_assets.serving.registry.shared import SharedTier, impatient
 from metrics_assets.serving.registry.store import Change, RegistryStore
 from metrics_assets.stores import Stores
 
@@ -72,10 +72,11 @@ class ModelRegistry:
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._store = RegistryStore(stores.postgres)
+        self._shared = SharedTier(impatient(stores.redis)) if shared else None
         self._cache: VersionedCache[Configs] = VersionedCache(
             lambda key: self._store.all() if key == _ALL else self._store.get(key.removeprefix("=")),
             _Configs(),
-            shared=SharedTier(stores.redis) if shared else None,
+            shared=self._shared,
             ttl_seconds=ttl_seconds,
             max_entries=max_entries,
             clock=clock,
@@ -264,6 +265,8 @@ class ModelRegistry:
         """Stop listening."""
         self._listener.close()
         self._index.close()
+        if self._shared is not None:
+            self._shared.close()
 
     def _require(self, model_id: str) -> None:
         if not self._cache.get("=" + model_id):
