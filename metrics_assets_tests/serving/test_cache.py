@@ -282,3 +282,23 @@ def test_a_registry_does_not_wait_for_a_redis_that_hangs(settings: Settings, sto
             registry.close()
             way.cut()
             far.redis.close()
+
+
+def test_what_another_process_loads_between_a_look_and_a_claim_is_not_loaded_again(
+    redis_client: redis.Redis, source: _Source
+) -> None:
+    first = _cache(source, shared=SharedTier(redis_client))
+
+    class _Overtaken(SharedTier):
+        def claim(self, key: str) -> str | None:
+            first.get(key)
+            return super().claim(key)
+
+    second = _cache(source, shared=_Overtaken(redis_client))
+    assert second.get("key") == "first"
+    assert source.asked == 1
+    # and the claim is free again
+    redis_client.delete(PREFIX + "key")
+    assert _cache(source, shared=SharedTier(redis_client)).get("key") == "first"
+    assert source.asked == 2
+    assert second.stats().shared_hits == 1
