@@ -6,9 +6,9 @@ Not here: what is read and written; that is SQL beside the code that runs it.
 from __future__ import annotations
 
 import enum
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, TypeVar
 
 import psycopg
 from psycopg import sql
@@ -18,6 +18,7 @@ from tenacity import Retrying, retry, retry_if_exception, stop_after_attempt, wa
 from metrics_assets.errors import ConfigurationError, StoreUnreachable
 
 Connection = psycopg.Connection[tuple[Any, ...]]
+T = TypeVar("T")
 Statement = str | sql.SQL | sql.Composed
 
 # Class 08 connection lost, 57P0x server going down or coming up, 53300 too many connections,
@@ -118,6 +119,27 @@ class Postgres:
             if not connection.closed and connection.info.transaction_status:
                 connection.rollback()
             self._pool.putconn(connection)
+
+    def read(self, work: Callable[[Connection], T]) -> T:
+        """What reads on a connection return. Connections that have died in the pool are passed over.
+
+        Raises:
+            StoreUnreachable: Postgres does not answer.
+        """
+        for left in reversed(range(_CONNECTIONS + 1)):  # after a restart, all of the pool are dead
+            try:
+                with self.connection() as connection:
+                    return work(connection)
+            except psycopg.Error as error:
+                if not is_transient(error):
+                    raise
+                if not left:
+                    reason = " ".join(str(error).split())
+                    raise StoreUnreachable(
+                        f"Postgres does not answer at {self._where}: {reason.rstrip('.')}. "
+                        "Check METRICS_POSTGRES_DSN, or run `metrics-assets local status`."
+                    ) from error
+        raise AssertionError("the last attempt returns or raises")
 
     def _knock(self) -> None:
         """Connect once without the pool, to learn why it cannot."""

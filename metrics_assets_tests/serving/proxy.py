@@ -12,11 +12,15 @@ _OPEN, _CUT, _HOLDING = "open", "cut", "holding answers"
 
 
 class Proxy:
-    """`url` is the server's, by this way."""
+    """`url` is the server's, by this way; that of Redis on a Unix socket becomes one over TCP."""
 
     def __init__(self, url: str) -> None:
         parts = urlsplit(url)
-        self._target = (parts.hostname or "", parts.port or 80)
+        if parts.scheme == "unix":
+            self._target: str | tuple[str, int] = parts.path
+            parts = parts._replace(scheme="redis", path="")
+        else:
+            self._target = (parts.hostname or "", parts.port or 80)
         self._listener = socket.create_server(("127.0.0.1", 0))
         login, _, _ = parts.netloc.rpartition("@")
         place = f"127.0.0.1:{self._listener.getsockname()[1]}"
@@ -67,10 +71,17 @@ class Proxy:
             if self._state == _CUT:
                 client.close()
                 continue
-            server = socket.create_connection(self._target)
+            server = self._reach()
             self._connections |= {client, server}
             threading.Thread(target=self._pass_on, args=(client, server, False), daemon=True).start()
             threading.Thread(target=self._pass_on, args=(server, client, True), daemon=True).start()
+
+    def _reach(self) -> socket.socket:
+        if isinstance(self._target, tuple):
+            return socket.create_connection(self._target)
+        server = socket.socket(socket.AF_UNIX)
+        server.connect(self._target)
+        return server
 
     def _pass_on(self, source: socket.socket, target: socket.socket, answers: bool) -> None:
         with contextlib.suppress(OSError):

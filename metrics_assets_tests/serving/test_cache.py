@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 
 import pytest
 import redis
@@ -12,9 +14,13 @@ from redis.backoff import NoBackoff
 from redis.retry import Retry
 
 from metrics_assets import local
+from metrics_assets.serving.registry import ModelRegistry
 from metrics_assets.serving.registry.cache import VersionedCache
-from metrics_assets.serving.registry.shared import PREFIX, SharedTier
+from metrics_assets.serving.registry.shared import PREFIX, SharedTier, impatient
+from metrics_assets.settings import Settings
+from metrics_assets.stores import Stores
 from metrics_assets.stores.redis_store import connect
+from metrics_assets_tests.serving.proxy import Proxy
 from metrics_assets_tests.serving.waiting import until
 
 
@@ -232,3 +238,67 @@ def test_without_redis_values_come_from_postgres(source: _Source) -> None:
     now += 1.1
     assert cache.get("third") == "first"
     assert cache.stats().shared_errors == 2
+
+
+def test_a_redis_that_hangs_does_not_stop_readers(
+    servers: local.Endpoints, redis_client: redis.Redis, source: _Source
+) -> None:
+    with Proxy(servers.redis_url) as way, connect(way.url, client_name="test") as client:
+        now = 100.0
+        tier = SharedTier(impatient(client), clock=lambda: now)
+        cache = _cache(source, shared=tier)
+        assert cache.get("first") == "first"
+        way.hold_answers()
+        began = time.monotonic()
+        assert cache.get("key") == "first"
+        assert time.monotonic() - began < 2
+        assert tier.errors == 1
+        # asked again after 1 s, then 2, 4, … 30
+        for failures, seconds in enumerate([1, 2, 4, 8, 16, 30, 30], start=1):
+            now += seconds - 0.1
+            cache.get(f"early {failures}")
+            assert tier.errors == failures
+            now += 0.2
+            cache.get(f"late {failures}")
+            assert tier.errors == failures + 1
+        way.open()
+        now += 30.1
+        cache.get("back")
+        assert tier.get("back") is not None
+        tier.close()
+
+
+def test_a_registry_does_not_wait_for_a_redis_that_hangs(settings: Settings, stores: Stores) -> None:
+    with Proxy(str(settings.redis_url)) as way:
+        far = replace(stores, redis=connect(way.url, client_name="test"))
+        registry = ModelRegistry(far)
+        try:
+            registry.get("gone")
+            way.hold_answers()
+            began = time.monotonic()
+            assert registry.get("gone too") is None
+            assert time.monotonic() - began < 2
+        finally:
+            registry.close()
+            way.cut()
+            far.redis.close()
+
+
+def test_what_another_process_loads_between_a_look_and_a_claim_is_not_loaded_again(
+    redis_client: redis.Redis, source: _Source
+) -> None:
+    first = _cache(source, shared=SharedTier(redis_client))
+
+    class _Overtaken(SharedTier):
+        def claim(self, key: str) -> str | None:
+            first.get(key)
+            return super().claim(key)
+
+    second = _cache(source, shared=_Overtaken(redis_client))
+    assert second.get("key") == "first"
+    assert source.asked == 1
+    # and the claim is free again
+    redis_client.delete(PREFIX + "key")
+    assert _cache(source, shared=SharedTier(redis_client)).get("key") == "first"
+    assert source.asked == 2
+    assert second.stats().shared_hits == 1

@@ -10,13 +10,22 @@ import sys
 import threading
 import warnings
 from collections.abc import Callable
+from contextlib import ExitStack
 from decimal import Decimal
 
+import psycopg
 import pytest
 
 from metrics_assets.errors import ConfigurationError
 from metrics_assets.pipeline import schema
-from metrics_assets.serving.registry import ModelConfig, ModelDeprecated, ModelExists, ModelRegistry, UnknownModel
+from metrics_assets.serving.registry import (
+    ModelConfig,
+    ModelDeprecated,
+    ModelExists,
+    ModelRegistry,
+    UnknownModel,
+    UnreadableModel,
+)
 from metrics_assets.settings import Settings
 from metrics_assets.stores import Stores
 from metrics_assets.stores.postgres import rows, scalar
@@ -284,3 +293,94 @@ def test_filters_use_their_indexes(stores: Stores) -> None:
         for index, condition in filters.items():
             plan = scalar(connection, f"EXPLAIN (FORMAT JSON) SELECT * FROM metrics.model_config WHERE {condition}")
             assert index in str(plan)
+
+
+_UNUSABLE = [
+    ("pricing", """'{"audio": 1}'"""),
+    ("pricing", """'{"chat": -1}'"""),
+    ("pricing", """'{"chat": [1]}'"""),
+    ("pricing", """'{"chat": "free"}'"""),
+    ("pricing", "'[]'"),
+    ("pricing", "'null'"),
+    ("capabilities", "ARRAY['vision', NULL]"),
+    ("capabilities", "ARRAY[ARRAY['vision']]"),
+    ("retires_at", "'infinity'"),
+    ("retires_at", "'20000-01-01'"),
+]
+_MENDED = {"pricing": {"chat": "1E-7"}, "capabilities": {"vision"}, "retires_at": None}
+
+
+@pytest.mark.parametrize(("column", "value"), _UNUSABLE)
+def test_a_row_that_cannot_be_used_is_refused_in_psql(
+    registry: ModelRegistry, models: Create, stores: Stores, column: str, value: str
+) -> None:
+    models("m")
+    schema.apply(stores)
+    with stores.postgres.connection() as connection, pytest.raises(psycopg.Error, match=r"violates|not supported"):
+        connection.execute(f"UPDATE metrics.model_config SET {column} = {value}".encode())
+    assert registry.get("m") is not None
+
+
+@pytest.mark.parametrize(("column", "value"), _UNUSABLE)
+def test_a_row_from_before_the_checks_leaves_the_others_readable_and_can_be_mended(
+    registry: ModelRegistry,
+    models: Create,
+    stores: Stores,
+    caplog: pytest.LogCaptureFixture,
+    column: str,
+    value: str,
+) -> None:
+    models("bad")
+    models("good")
+    assert len(registry.search("good")) == 1
+    with stores.postgres.connection() as connection:
+        for rule in ("pricing", "capabilities", "moments"):
+            connection.execute(f"ALTER TABLE metrics.model_config DROP CONSTRAINT model_config_{rule}_check".encode())
+        connection.execute(f"UPDATE metrics.model_config SET {column} = {value} WHERE id = 'bad'".encode())
+    schema.apply(stores)
+    until(lambda: [each.id for each in registry.all()] == ["good"])
+    assert "'bad' of metrics.model_config cannot be used" in caplog.text
+    assert [each.id for each in registry.find()] == ["good"]
+    until(lambda: registry.search("bad") == ())
+    assert len(registry.search("good")) == 1
+    with pytest.raises(UnreadableModel, match=r"'bad' .* cannot be used: .* Mend it with update_model_config\('bad'"):
+        registry.get("bad")
+    with pytest.raises(UnreadableModel, match="Mend it"):
+        registry.update("bad", name="Still bad")
+    assert registry.history("bad")[0].value is None
+    registry.update("bad", **{column: _MENDED[column]})
+    assert [each.id for each in registry.all()] == ["bad", "good"]
+    assert registry.get("bad") is not None
+
+
+@pytest.mark.parametrize(
+    "payload", ["x", "", "7", "[]", '{"ids": ["m"]}', '{"version": "x"}', '{"version": 1, "ids": 2}']
+)
+def test_a_notice_that_cannot_be_read_does_not_end_the_listening(
+    registry: ModelRegistry, models: Create, stores: Stores, caplog: pytest.LogCaptureFixture, payload: str
+) -> None:
+    models("m")
+    with stores.postgres.connection() as connection:
+        connection.execute("SELECT pg_notify('metrics_model_registry', %s)", (payload,))
+        until(lambda: "cannot be read, and everything is read anew" in caplog.text)
+        connection.execute("UPDATE metrics.model_config SET name = 'By hand' WHERE id = 'm'")
+    until(lambda: registry.get("m").name == "By hand", seconds=10)  # type: ignore[union-attr]
+    assert registry.listening
+
+
+def test_readers_do_not_notice_that_postgres_was_restarted(
+    registry: ModelRegistry, models: Create, stores: Stores, settings: Settings
+) -> None:
+    models("m")
+    with ExitStack() as pooled:
+        for _ in range(4):
+            pooled.enter_context(stores.postgres.connection())
+    with psycopg.connect(str(settings.postgres_dsn), autocommit=True) as admin:
+        admin.execute(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+            " WHERE datname = current_database() AND pid <> pg_backend_pid()"
+        )
+    assert registry.find()[0].id == "m"
+    assert registry.get("never asked for") is None
+    assert registry.route("m", 1).model_id == "m"
+    assert len(registry.search("m")) == 1

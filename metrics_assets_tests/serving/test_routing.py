@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Callable
 from decimal import Decimal
 
@@ -9,7 +10,7 @@ import pytest
 
 from metrics_assets.errors import ConfigurationError
 from metrics_assets.serving.registry import ModelConfig, ModelRegistry, UnknownModel
-from metrics_assets.serving.registry.routing import place_of
+from metrics_assets.serving.registry.routing import Routed, place_of
 from metrics_assets_tests.serving.waiting import until
 
 _USERS = range(1, 5_001)
@@ -33,15 +34,12 @@ def test_the_share_of_the_users_is_served_by_the_other_model(registry: ModelRegi
 
 
 @pytest.mark.usefixtures("two")
-def test_a_user_is_served_alike_in_every_process_and_a_larger_share_moves_nobody_back(
-    registry: ModelRegistry, other: ModelRegistry
-) -> None:
+def test_a_user_is_served_alike_in_every_process(registry: ModelRegistry, other: ModelRegistry) -> None:
     registry.start_route("trial", "old", "new", 0.1)
     until(lambda: other.route("old", 1).route_id == "trial")
     before = {user for user in _USERS if registry.route("old", user).arm == "treatment"}
     assert before == {user for user in _USERS if other.route("old", user).arm == "treatment"}
     assert before == {user for user in _USERS if place_of("trial", user) < 1_000}
-    assert {user for user in _USERS if place_of("trial", user) < 3_000} > before
 
 
 def test_the_place_of_a_user_never_changes_between_versions_of_the_program() -> None:
@@ -72,3 +70,44 @@ def test_a_route_that_makes_no_sense_is_refused(registry: ModelRegistry) -> None
     registry.start_route("trial", "old", "new", 0.5)
     with pytest.raises(ConfigurationError, match="has an open one"):
         registry.start_route("second", "old", "new", 0.5)
+
+
+@pytest.mark.parametrize("gone", ["deleted", "disabled", "draft"])
+@pytest.mark.usefixtures("two")
+def test_a_model_that_is_not_offered_serves_nobody(
+    registry: ModelRegistry, caplog: pytest.LogCaptureFixture, gone: str
+) -> None:
+    registry.start_route("trial", "old", "new", 1)
+    assert registry.route("old", 7).model_id == "new"
+    if gone == "deleted":
+        registry.delete("new")
+    else:
+        registry.update("new", status=gone)
+    assert registry.route("old", 7) == Routed("old", "trial", "control")
+    assert "'new' is not offered any more, and is to serve the users of the route 'trial'" in caplog.text
+
+
+@pytest.mark.filterwarnings("ignore::metrics_assets.serving.registry.ModelDeprecated")
+@pytest.mark.parametrize("gone", ["deleted", "disabled", "draft"])
+@pytest.mark.usefixtures("two")
+def test_a_replacement_that_is_not_offered_replaces_nothing(
+    registry: ModelRegistry, models: Callable[..., ModelConfig], caplog: pytest.LogCaptureFixture, gone: str
+) -> None:
+    registry.deprecate("old", retires_at=dt.datetime.now(dt.UTC), replaced_by="new")
+    if gone == "deleted":
+        registry.delete("new")
+    else:
+        registry.update("new", status=gone)
+    assert "is to serve the users of 'old'" in caplog.text
+    with pytest.raises(ConfigurationError, match=r"no model replaces it \(old → new\)"):
+        registry.route("old", 7)
+    if gone != "deleted":
+        models("newest")
+        registry.update("new", replaced_by="newest")
+        assert registry.route("old", 7).model_id == "newest"
+        assert registry.route("new", 7).model_id == "newest"
+
+
+def test_a_model_that_does_not_exist_serves_nobody(registry: ModelRegistry) -> None:
+    with pytest.raises(UnknownModel):
+        registry.route("gone", 7)

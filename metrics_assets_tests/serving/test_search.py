@@ -3,18 +3,24 @@
 from __future__ import annotations
 
 import datetime as dt
+import itertools
 import threading
+import time
 from collections.abc import Callable
 from typing import Any
 
 import pytest
 
-from metrics_assets.errors import ConfigurationError
+from metrics_assets.errors import ConfigurationError, StoreUnreachable
 from metrics_assets.serving.registry import ModelConfig, ModelRegistry
-from metrics_assets.serving.registry.ranking import folded, within_one_edit
-from metrics_assets.serving.registry.search import Index
-from metrics_assets.stores import Stores
+from metrics_assets.serving.registry.ranking import Term, folded, within_one_edit
+from metrics_assets.serving.registry.search import Index, LiveIndex
+from metrics_assets.serving.registry.store import RegistryStore
+from metrics_assets.serving.registry.words import Words
+from metrics_assets.settings import Settings
+from metrics_assets.stores import Stores, open_stores
 from metrics_assets_tests.serving.conftest import model
+from metrics_assets_tests.serving.proxy import Proxy
 from metrics_assets_tests.serving.waiting import until
 
 _MODELS = (
@@ -195,3 +201,63 @@ def test_a_limit_that_makes_no_sense_is_refused(registry: ModelRegistry) -> None
     for limit in (0, 101):
         with pytest.raises(ConfigurationError, match="limit of 1 to 100"):
             registry.search("quill", limit=limit)
+
+
+def test_what_descriptions_say_does_not_keep_a_name_out() -> None:
+    crowd = [model(f"crowd-{n}", name=f"Other {n}", description="better than gpt-4o") for n in range(25)]
+    assert _search("gpt-4o", *crowd, model("wanted", name="GPT 4o"))[0] == "wanted"
+
+
+def test_a_term_inside_a_name_comes_before_typing_errors_of_many() -> None:
+    crowd = [model(f"crowd-{n}", name=f"Orion {n}", provider="Stars") for n in range(150)]
+    assert set(_search("ora", *crowd)[:2]) == {"aurora-mini", "aurora-chat-4o"}
+
+
+@pytest.mark.parametrize(("term", "name"), [("pgt", "GPT Mini"), ("gtp mni", "GPT Mini"), ("caht", "Chat")])
+def test_a_typing_error_is_forgiven_in_a_short_word_among_many_that_have_more_in_common(term: str, name: str) -> None:
+    crowd = [model(f"crowd-{n}", name=f"{other} {n}") for other in ("Cat", "Paint", "Mango") for n in range(150)]
+    found = Index((*crowd, model("wanted", name=name))).search(folded(term), dt.datetime.now(dt.UTC), 1_000)
+    assert "wanted" in [each.config.id for each in found]
+
+
+def test_words_that_are_near_are_those_that_ranking_takes_for_near() -> None:
+    letters = ["".join(word) for size in range(1, 5) for word in itertools.product("abc", repeat=size)]
+    words = Words(letters)
+    for word in (each for each in letters if len(each) >= 3):
+        near = {letters[at] for at in words.near(word).nonzero()[0]}
+        assert near == {each for each in letters if Term(word).mistyped_score(each, "", "") or each.startswith(word)}
+
+
+def test_while_postgres_is_away_searches_use_the_old_index_and_wait_once(
+    settings: Settings, stores: Stores, registry: ModelRegistry, models: Callable[..., ModelConfig]
+) -> None:
+    models("quill")
+    with (
+        Proxy(str(settings.postgres_dsn)) as way,
+        open_stores(settings.model_copy(update={"postgres_dsn": way.url})) as far,
+    ):
+        far.postgres._pool.timeout = 2.0
+        with_index, without = (
+            LiveIndex(RegistryStore(far.postgres), ttl_seconds=0),
+            LiveIndex(RegistryStore(far.postgres), ttl_seconds=0),
+        )
+        assert len(with_index.search("quill")) == 1
+        way.cut()
+        began = time.monotonic()
+        assert [len(with_index.search("quill")) for _ in range(5)] == [1] * 5
+        for _ in range(5):
+            with pytest.raises(StoreUnreachable):
+                without.search("quill")
+        # one wait each, of the ten that there would be
+        assert time.monotonic() - began < 10
+        way.open()
+        registry.update("quill", name="Feather")
+        until(lambda: len(with_index.search("feather")) == 1)
+        until(lambda: _answers(without))
+
+
+def _answers(index: LiveIndex) -> bool:
+    try:
+        return len(index.search("feather")) == 1
+    except StoreUnreachable:
+        return False

@@ -28,6 +28,7 @@ from metrics_assets.serving.registry.config import (
     ModelExists,
     Status,
     UnknownModel,
+    UnreadableModel,
 )
 from metrics_assets.serving.registry.models import ModelRegistry
 from metrics_assets.serving.registry.routing import Route, Routed
@@ -50,6 +51,7 @@ __all__ = [
     "Routed",
     "Status",
     "UnknownModel",
+    "UnreadableModel",
     "cache_stats",
     "create_model_config",
     "delete_model_config",

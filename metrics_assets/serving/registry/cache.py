@@ -202,6 +202,10 @@ class VersionedCache(Generic[V]):
             if found is not None:
                 return found
         try:
+            # who had the claim between the look and now has put it there
+            found = self._held(key, self._shared) if token else None
+            if found is not None:
+                return found
             entry = self._loaded(key)
             self._shared.put(key, entry.version, self._codec.dump(entry.value), entry.seconds)
         finally:

@@ -38,6 +38,17 @@ class ModelExists(ConfigurationError):
         self.model_id = model_id
 
 
+class UnreadableModel(ConfigurationError):
+    """The row of a model has been written by hand, before Postgres checked it, and cannot be used."""
+
+    def __init__(self, model_id: str, reason: object) -> None:
+        super().__init__(
+            f"The row {model_id!r} of metrics.model_config cannot be used: {reason} Mend it with "
+            f"update_model_config({model_id!r}, …), or with UPDATE metrics.model_config SET … WHERE id = {model_id!r}."
+        )
+        self.model_id = model_id
+
+
 class ModelDeprecated(FutureWarning):
     """A model that somebody asks for will not be there, or is not there any more."""
 
@@ -77,7 +88,10 @@ class ModelConfig:
         _require("\0" not in f"{self.id}{self.name}{self.provider}{self.description}", "text", "\0", "no NUL")
         _require(self.replaced_by != self.id, "replaced_by", self.replaced_by, "another model than itself")
         if self.retires_at is not None:
-            _require(self.retires_at.tzinfo is not None, "retires_at", self.retires_at, "a time with its zone")
+            aware = isinstance(self.retires_at, dt.datetime) and self.retires_at.tzinfo is not None
+            _require(aware, "retires_at", self.retires_at, "a time with its zone, of the years 1 to 9999")
+        texts = all(isinstance(each, str) for each in self.capabilities)
+        _require(texts, "capabilities", self.capabilities, "texts")
         object.__setattr__(self, "capabilities", frozenset(self.capabilities))
         object.__setattr__(self, "pricing", MappingProxyType(_prices(self.pricing)))
 
@@ -136,6 +150,7 @@ def _moment(text: str) -> dt.datetime:
 
 
 def _prices(given: Mapping[str, Any]) -> dict[str, Decimal]:
+    _require(isinstance(given, Mapping), "pricing", given, "a price for each feature")
     found: dict[str, Decimal] = {}
     for feature, price in given.items():
         _require(feature in FEATURES, "pricing", feature, ", ".join(FEATURES))

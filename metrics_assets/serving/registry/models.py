@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import datetime as dt
 import json
+import logging
 import time
 import warnings
 from collections.abc import Callable, Collection, Sequence
 from typing import Any
 
-from metrics_assets.errors import ConfigurationError
+import psycopg
+
+from metrics_assets.errors import ConfigurationError, StoreUnreachable
 from metrics_assets.serving.registry.cache import CacheStats, VersionedCache
 from metrics_assets.serving.registry.config import (
     Feature,
@@ -23,12 +26,14 @@ from metrics_assets.serving.registry.config import (
 from metrics_assets.serving.registry.notices import Listener
 from metrics_assets.serving.registry.routing import Route, Routed, Routes, arm_of
 from metrics_assets.serving.registry.search import Found, LiveIndex
-from metrics_assets.serving.registry.shared import SharedTier
+from metrics_assets.serving.registry.shared import SharedTier, impatient
 from metrics_assets.serving.registry.store import Change, RegistryStore
 from metrics_assets.stores import Stores
 
+_LOG = logging.getLogger(__name__)
 _ALL = "*"
 _LISTEN_SECONDS = 5.0
+_NAMED = 5  # of those who refer to a model
 _HERE = 2  # frames of a warning: the method's caller
 
 Configs = tuple[ModelConfig, ...]
@@ -67,10 +72,11 @@ class ModelRegistry:
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._store = RegistryStore(stores.postgres)
+        self._shared = SharedTier(impatient(stores.redis)) if shared else None
         self._cache: VersionedCache[Configs] = VersionedCache(
             lambda key: self._store.all() if key == _ALL else self._store.get(key.removeprefix("=")),
             _Configs(),
-            shared=SharedTier(stores.redis) if shared else None,
+            shared=self._shared,
             ttl_seconds=ttl_seconds,
             max_entries=max_entries,
             clock=clock,
@@ -90,6 +96,7 @@ class ModelRegistry:
 
         Raises:
             StoreUnreachable: it is not in memory, and Postgres does not answer.
+            UnreadableModel: its row was written by hand and cannot be used; the message says how to mend it.
         """
         found = self._cache.get("=" + model_id)
         if not found:
@@ -98,7 +105,7 @@ class ModelRegistry:
         return found[0]
 
     def all(self) -> Configs:
-        """Every configuration of any status, by name."""
+        """Every configuration of any status, by name; without rows that cannot be used, which are logged."""
         return self._cache.get(_ALL)
 
     def find(
@@ -141,14 +148,22 @@ class ModelRegistry:
     def update(self, model_id: str, /, *, by: str | None = None, **changes: Any) -> ModelConfig:
         """Change fields of a model; the others stay, whoever changes them meanwhile.
 
+        One that is not active any more is logged while others name it as their replacement, or an open route leads to
+        it.
+
         Raises:
             UnknownModel: there is none with that id.
             ConfigurationError: a field or value cannot be used; the message names it.
         """
-        return self._published(self._store.update(model_id, changes, by))
+        written = self._published(self._store.update(model_id, changes, by))
+        if "status" in changes and written.status != "active":
+            self._tell_who_refers(model_id)
+        return written
 
     def delete(self, model_id: str, *, by: str | None = None) -> None:
         """Remove a model; its history and its usage stay.
+
+        Logged while others name it as their replacement, or an open route leads to it.
 
         Raises:
             UnknownModel: there is none with that id.
@@ -156,6 +171,7 @@ class ModelRegistry:
         version = self._store.delete(model_id, by)
         self._heard(version, [model_id])
         self._cache.put("=" + model_id, version, ())
+        self._tell_who_refers(model_id)
 
     def duplicate(self, model_id: str, new_id: str, *, by: str | None = None, **changes: Any) -> ModelConfig:
         """Add a model with another one's configuration, as a draft unless `changes` says otherwise.
@@ -215,19 +231,26 @@ class ModelRegistry:
         self._routes.end(route_id)
 
     def route(self, model_id: str, user_id: int, *, stacklevel: int = _HERE) -> Routed:
-        """The model that serves a user who asks for this one: the route's, or the replacement of a retired one.
+        """The model that serves a user who asks for this one: the route's, or the replacement of one that is gone.
 
-        Warns as `get` does when the one that is asked for is to be retired.
+        A model is gone when it is retired, not active, or does not exist. A route to one that is gone, and that nothing
+        replaces, serves everybody by the first model. Warns as `get` does when the one that is asked for is to be
+        retired.
 
         Raises:
-            ConfigurationError: the model is retired, and no model that is not replaces it.
+            ConfigurationError: the model is gone, and no active one replaces it.
         """
         if asked_for := self._cache.get("=" + model_id):
             _warn_of_end(asked_for[0], stacklevel + 1)
         open_route = self._routes.open_routes().get(model_id)
-        arm = arm_of(open_route, user_id) if open_route else None
-        chosen = open_route.to_model_id if open_route and arm == "treatment" else model_id
-        return Routed(self._replacement(chosen), open_route.id if open_route else None, arm)
+        if open_route is None:
+            return Routed(self._replacement(model_id))
+        if arm_of(open_route, user_id) == "treatment":
+            try:
+                return Routed(self._replacement(open_route.to_model_id), open_route.id, "treatment")
+            except ConfigurationError:
+                pass  # whoever took it away was told of the route
+        return Routed(self._replacement(model_id), open_route.id, "control")
 
     def cost(self, model_id: str, feature: Feature) -> float:
         """US dollars of one use, 0 where nothing is charged or known."""
@@ -242,6 +265,8 @@ class ModelRegistry:
         """Stop listening."""
         self._listener.close()
         self._index.close()
+        if self._shared is not None:
+            self._shared.close()
 
     def _require(self, model_id: str) -> None:
         if not self._cache.get("=" + model_id):
@@ -251,15 +276,33 @@ class ModelRegistry:
         now, passed = dt.datetime.now(dt.UTC), [model_id]
         while True:
             found = self._cache.get("=" + passed[-1])
-            if not found or not found[0].retired(now):
+            if found and found[0].status == "active" and not found[0].retired(now):
                 return passed[-1]
-            following = found[0].replaced_by
+            following = found[0].replaced_by if found else None
             if following is None or following in passed:
+                if len(passed) == 1 and not found:
+                    raise UnknownModel(model_id)
                 raise ConfigurationError(
-                    f"The model {model_id!r} is retired, and no model replaces it ({' → '.join(passed)}). "
-                    "Name one with deprecate(…, replaced_by=…)."
+                    f"The model {model_id!r} is retired or not active, and no model replaces it "
+                    f"({' → '.join(passed)}). Name an active one with deprecate(…, replaced_by=…)."
                 )
             passed.append(following)
+
+    def _tell_who_refers(self, model_id: str) -> None:
+        try:
+            replaced, routes = self._store.referring(model_id)
+        except (psycopg.Error, StoreUnreachable) as error:
+            # the write is done, and must not look as if it had failed
+            _LOG.warning("Whether the model %r is to replace others is not known: %s", model_id, error)
+            return
+        if replaced or routes:
+            _LOG.warning(
+                "The model %r is not offered any more, and is to serve the users of %s%s. Name another one with "
+                "deprecate(…, replaced_by=…), and end the routes with end_route(…).",
+                model_id,
+                ", ".join([*map(repr, replaced), *(f"the route {each!r}" for each in routes)][:_NAMED]),
+                " and others" if len(replaced) + len(routes) > _NAMED else "",
+            )
 
     def _published(self, config: ModelConfig) -> ModelConfig:
         self._heard(config.version, [config.id])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import os
 import selectors
 import threading
@@ -13,8 +14,10 @@ import psycopg
 from metrics_assets.errors import StoreUnreachable
 from metrics_assets.stores.postgres import Connection, Postgres
 
+_LOG = logging.getLogger(__name__)
 CHANNEL = "metrics_model_registry"
 _LOOK_SECONDS = 15.0  # a connection that is silent this long is asked whether it is still there
+_LONGEST_SHOWN = 200  # characters of a notice
 _RETRY_SECONDS = 1.0
 _CLOSE_SECONDS = 5.0  # longer only while Postgres does not answer; the thread dies with the process
 
@@ -26,7 +29,8 @@ class Listener:
 
     Args:
         heard: told the registry's version and the ids that changed; None for ids when it may be any.
-        connected: called when listening has begun, or begun again: what was announced before was missed.
+        connected: called when listening has begun, or begun again, or a notice cannot be read: anything may have
+            changed.
     """
 
     def __init__(self, postgres: Postgres, heard: Heard, connected: Callable[[], None]) -> None:
@@ -80,6 +84,29 @@ class Listener:
                 if not either.select(_LOOK_SECONDS):
                     connection.execute("SELECT 1")
                 for notice in connection.notifies(timeout=0):
-                    told = json.loads(notice.payload)
-                    self._heard(int(told["version"]), told.get("ids"))
+                    told = _told(notice.payload)
+                    if told is None:
+                        # anybody may write to the channel; what it was about can be anything
+                        _LOG.warning(
+                            "A notice on %s cannot be read, and everything is read anew: %r. Leave the channel to the "
+                            "triggers of the registry.",
+                            *(CHANNEL, notice.payload[:_LONGEST_SHOWN]),
+                        )
+                        self._connected()
+                    else:
+                        self._heard(*told)
         connection.execute(f"UNLISTEN {CHANNEL}")
+
+
+def _told(payload: str) -> tuple[int, list[str] | None] | None:
+    """Version and ids of a notice; None when no trigger of the registry has written it."""
+    try:
+        told = json.loads(payload)
+        version, ids = told["version"], told.get("ids")
+    except (ValueError, LookupError, TypeError, AttributeError, RecursionError):
+        return None
+    if type(version) is not int or not (
+        ids is None or (isinstance(ids, list) and all(isinstance(i, str) for i in ids))
+    ):
+        return None
+    return version, ids

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import unicodedata
 
+from metrics_assets.serving.registry.words import SHORTEST_MISTYPED
+
 EXACT = 1.0
 BEGINS = 0.9
 WORD_BEGINS = 0.8
@@ -16,7 +18,6 @@ EVERY_WORD = 0.6
 MISTYPED = 0.45
 _ELSEWHERE = 0.5  # of the same fit in the name
 _DESCRIBED = 0.3
-_SHORTEST_MISTYPED = 3
 APART = str.maketrans(dict.fromkeys("-_/.:", " "))
 
 
@@ -31,9 +32,9 @@ class Term:
     def __init__(self, text: str) -> None:
         self.text = text
         self.words = text.split()
-        self._parts = text.translate(APART).split()
+        self.parts = text.translate(APART).split()
         # the same words come again in one text after another
-        self._nearly: list[dict[str, bool]] = [{} for _ in self._parts]
+        self._nearly: list[dict[str, bool]] = [{} for _ in self.parts]
 
     def literal_score(self, name: str, elsewhere: str, description: str) -> float:
         """How well a model fits without a typing error, 0 (not at all) to 1.
@@ -58,7 +59,7 @@ class Term:
             parts = {*text.translate(APART).split(), *text.split()}
             if all(
                 word in text or any(self._is_near(at, word, part) for part in parts)
-                for at, word in enumerate(self._parts)
+                for at, word in enumerate(self.parts)
             ):
                 return weight * MISTYPED
         return 0.0
@@ -100,7 +101,7 @@ def within_one_edit(word: str, other: str) -> bool:
 
 def _near(word: str, part: str) -> bool:
     """Whether a word is a part, or how it begins, but for one edit."""
-    if len(word) < _SHORTEST_MISTYPED:
+    if len(word) < SHORTEST_MISTYPED:
         return False
     # an edit of the first letter leaves the second one in its place or beside it; quicker than to look for the edit
     if word[0] != part[:1] and word[1] != part[1:2] and word[1] != part[:1] and word[0] != part[1:2]:

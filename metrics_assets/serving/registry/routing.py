@@ -1,7 +1,7 @@
 """A share of a model's users served by another model: the same user always by the same, in every process.
 
 A user's place is a hash of the route's id and the user's id, so it needs no storage and ClickHouse can compute it
-again for the usage of each arm (`usage/sql/by_arm.sql`). A larger share moves users into the treatment and none out.
+again for the usage of each arm (`usage/sql/by_arm.sql`).
 """
 
 from __future__ import annotations
@@ -131,6 +131,6 @@ class Routes:
 
 def all_routes(postgres: Postgres) -> tuple[Route, ...]:
     """Every route, those that ended too, newest first."""
-    with postgres.connection() as connection:
-        found = rows(connection, f"SELECT {_COLUMNS} FROM metrics.model_route ORDER BY started_at DESC, id")
+    statement = f"SELECT {_COLUMNS} FROM metrics.model_route ORDER BY started_at DESC, id"
+    found = postgres.read(lambda connection: rows(connection, statement))
     return tuple(Route(*row) for row in found)

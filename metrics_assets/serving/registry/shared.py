@@ -1,4 +1,5 @@
-"""The tier that processes share: Redis. Away, it is as if it held nothing, and is asked again after a second."""
+"""The tier that processes share: Redis. Away or slow, it is as if it held nothing, and is asked again after a second,
+then after two, up to half a minute."""
 
 from __future__ import annotations
 
@@ -9,11 +10,15 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 import redis
+from redis.backoff import NoBackoff
+from redis.retry import Retry
 
 PREFIX = "model:config:"
 _LOADING = "model:config-loading:"
 _CLAIM_SECONDS = 5.0  # a claim whose holder died is free again after this
-_AWAY_SECONDS = 1.0
+_AWAY_SECONDS = 1.0  # doubles with each failure in a row
+_LONGEST_AWAY_SECONDS = 30.0
+_ANSWER_SECONDS = 0.3  # Postgres answers sooner than a Redis that takes longer
 # A value is "version\npayload". One with an older version never replaces a newer one, so a reader that was slow does
 # not bring back what a writer has changed meanwhile. Touches one key.
 _PUT = """
@@ -34,15 +39,33 @@ class Held:
     seconds_left: float
 
 
+def impatient(client: redis.Redis) -> redis.Redis:
+    """A client of the same server that gives up after 0.3 s and does not try again: Redis can be done without."""
+    pool = client.connection_pool
+    how = {
+        **pool.connection_kwargs,
+        "socket_connect_timeout": _ANSWER_SECONDS,
+        "socket_timeout": _ANSWER_SECONDS,
+        "retry": Retry(NoBackoff(), 0),
+    }
+    return redis.Redis.from_pool(redis.ConnectionPool(pool.connection_class, **how))
+
+
 class SharedTier:
-    """Values by key with the version that they were read in."""
+    """Values by key with the version that they were read in.
+
+    Args:
+        client: waits as long as a caller of the cache should (`impatient`).
+        clock: seconds that only go forward.
+    """
 
     def __init__(self, client: redis.Redis, *, clock: Callable[[], float] = time.monotonic) -> None:
         self._client = client
         self._clock = clock
         self._put = client.register_script(_PUT)
         self._release = client.register_script(_RELEASE)
-        self._away_until = 0.0
+        self._away_until = float("-inf")
+        self._away_seconds = _AWAY_SECONDS
         self.errors = 0
 
     def get(self, key: str) -> Held | None:
@@ -81,11 +104,20 @@ class SharedTier:
             if answers and token:
                 self._release(keys=[_LOADING + key], args=[token])
 
+    def close(self) -> None:
+        """Close its connections."""
+        self._client.close()
+
     @contextmanager
     def _tolerating(self) -> Iterator[bool]:
-        """Whether it is worth asking; an error in the block counts and makes it not worth for a second."""
+        """Whether it is worth asking; an error in the block counts, and makes it not worth for a while."""
+        worth = self._clock() >= self._away_until
         try:
-            yield self._clock() >= self._away_until
+            yield worth
         except redis.RedisError:
             self.errors += 1
-            self._away_until = self._clock() + _AWAY_SECONDS
+            self._away_until = self._clock() + self._away_seconds
+            self._away_seconds = min(2 * self._away_seconds, _LONGEST_AWAY_SECONDS)
+        else:
+            if worth:
+                self._away_seconds = _AWAY_SECONDS

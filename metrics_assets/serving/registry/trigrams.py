@@ -43,6 +43,13 @@ def trigrams(text: str) -> NDArray[np.uint64]:
     return np.unique(_pairs([text])[0])
 
 
+def inside(grams: NDArray[np.uint64]) -> NDArray[np.uint64]:
+    """Those without a space: what has a text in it, even in the middle of a word, has all of these."""
+    letter = np.uint64((1 << _LETTER_BITS) - 1)
+    found: NDArray[np.uint64] = grams[(grams >> np.uint64(2 * _LETTER_BITS) != _SPACE) & (grams & letter != _SPACE)]
+    return found
+
+
 def _pairs(texts: Sequence[str]) -> tuple[NDArray[np.uint64], NDArray[np.int64]]:
     """Every distinct (trigram, number of the text), ordered by trigram."""
     padded = ["".join(f"  {word} " for word in text.split()) + " " for text in texts]

@@ -28,9 +28,10 @@ class UsageReport:
 
     Attributes:
         last: the day that it is of; the range is the 30 UTC days that end with it, both included.
-        names: of every model in it, by id; a model that the registry does not know is called by its id.
+        names: of every model in it, by id, with the id where several have the name; a model that the registry does not
+            know is called by its id.
         used: every model with a use in the range, most used first.
-        cold: active models without one, by name.
+        cold: models that were active through the whole range without one, by name.
         retiring: models that are deprecated, the next one to go first.
         this_month, next_month: spend; None with too short a history.
         arms: of the newest routes, those that ended too.
@@ -93,9 +94,13 @@ def usage_report(stores: Stores, last: dt.date, *, now: dt.datetime | None = Non
     made_at = now or dt.datetime.now(dt.UTC)
     first = last - dt.timedelta(days=DAYS - 1)
     uses = uses_by_day(stores, None, last - dt.timedelta(days=HISTORY_DAYS + DAYS), last)
-    _, configs = RegistryStore(stores.postgres).all()
+    registry = RegistryStore(stores.postgres)
+    _, configs = registry.all()
     used = trends(uses, first, last)
-    active = {trend.model_id for trend in used}
+    busy = {trend.model_id for trend in used}
+    idle = [c for c in configs if c.status == "active" and not c.retired(made_at) and c.id not in busy]
+    since = registry.active_since([c.id for c in idle])
+    known = Counter(config.name for config in configs)
     today = min(made_at.date(), last) if last >= made_at.date() else last + dt.timedelta(days=1)
     spend = spend_by_day(uses, {(c.id, name): float(price) for c in configs for name, price in c.pricing.items()})
     following = (today.replace(day=1) + dt.timedelta(days=32)).replace(day=1)
@@ -103,9 +108,9 @@ def usage_report(stores: Stores, last: dt.date, *, now: dt.datetime | None = Non
         first=first,
         last=last,
         made_at=made_at,
-        names={config.id: config.name for config in configs},
+        names={c.id: c.name if known[c.name] == 1 else f"{c.name} ({c.id})" for c in configs},
         used=used,
-        cold=tuple(c for c in configs if c.status == "active" and not c.retired(made_at) and c.id not in active),
+        cold=tuple(c for c in idle if c.id not in since or since[c.id].astimezone(dt.UTC).date() <= first),
         retiring=tuple(sorted((c for c in configs if c.retires_at), key=lambda c: (c.retires_at or made_at, c.id))),
         this_month=forecast(spend, today, today),
         next_month=forecast(spend, today, following),

@@ -64,7 +64,7 @@ def cold_facts(report: UsageReport) -> tuple[Section, ...]:
         _moving(report, "Falling use", report.falling),
         Section(
             f"Without use for {DAYS} days",
-            f"{len(report.cold):,} active models had no use from {report.first} to {report.last}.",
+            f"{len(report.cold):,} models were active and had no use from {report.first} to {report.last}.",
             ("model", "id", "provider"),
             tuple((config.name, config.id, config.provider) for config in report.cold[:_SHOWN]),
         ),
@@ -76,7 +76,7 @@ def outlook(report: UsageReport) -> tuple[Section, ...]:
     uses = {trend.model_id: trend.after for trend in report.used}
     retiring = tuple(
         (
-            config.name,
+            report.name(config.id),
             f"{config.retires_at:%Y-%m-%d %H:%M}",
             "–" if config.replaced_by is None else report.name(config.replaced_by),
             f"{uses.get(config.id, 0):,}",

@@ -24,6 +24,31 @@ CREATE TABLE IF NOT EXISTS metrics.model_config (
     updated_at   timestamptz NOT NULL DEFAULT now(),
     version      bigint NOT NULL DEFAULT 0
 );
+-- What the application cannot read. Not validated: a row that is older stays, and is named when it is read.
+DO $$
+DECLARE
+    rule record;
+BEGIN
+    FOR rule IN SELECT * FROM (VALUES
+        ('model_config_pricing_check', $rule$CASE WHEN jsonb_typeof(pricing) = 'object' THEN
+            pricing - '{chat,image,comparison}'::text[] = '{}'
+            AND NOT pricing @? 'strict $.* ? (!(@.type() == "number" && @ >= 0
+                || @.type() == "string" && @ like_regex "^[+]?([0-9]+[.]?[0-9]*|[.][0-9]+)([eE][+-]?[0-9]+)?$"))'
+            ELSE false END$rule$),
+        ('model_config_capabilities_check',
+            $rule$coalesce(array_ndims(capabilities), 1) = 1 AND array_position(capabilities, NULL) IS NULL$rule$),
+        -- Python's moments
+        ('model_config_moments_check', $rule$isfinite(created_at)
+            AND retires_at BETWEEN '0001-01-02 00:00:00+00' AND '9999-12-30 00:00:00+00'$rule$)
+    ) AS rules (name, condition)
+    LOOP
+        IF NOT EXISTS (SELECT FROM pg_constraint
+                       WHERE conrelid = 'metrics.model_config'::regclass AND conname = rule.name) THEN
+            EXECUTE format('ALTER TABLE metrics.model_config ADD CONSTRAINT %I CHECK (%s) NOT VALID',
+                           rule.name, rule.condition);
+        END IF;
+    END LOOP;
+END $$;
 CREATE INDEX IF NOT EXISTS model_config_provider_idx ON metrics.model_config (provider);
 CREATE INDEX IF NOT EXISTS model_config_status_idx ON metrics.model_config (status);
 CREATE INDEX IF NOT EXISTS model_config_capabilities_idx ON metrics.model_config USING gin (capabilities);

@@ -26,6 +26,8 @@ def fill(stores: Stores, registry: ModelRegistry) -> None:
     _model(registry, "rising", "Rising")
     _model(registry, "falling", "Falling")
     _model(registry, "cold", "Cold <b>one</b>")
+    with stores.postgres.connection() as connection:
+        connection.execute("UPDATE metrics.model_config_history SET changed_at = %s", (NOW - dt.timedelta(days=60),))
     registry.deprecate("falling", retires_at=NOW + dt.timedelta(days=10), replaced_by="rising")
     registry.start_route("trial", "falling", "rising", 0.5)
     lines: list[str] = []

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import re
 from html.parser import HTMLParser
 
 import pytest
 
-from metrics_assets.serving.registry import ModelRegistry
+from metrics_assets.serving.registry import ModelConfig, ModelRegistry
 from metrics_assets.serving.usage import markdown
 from metrics_assets.serving.usage.page import page
 from metrics_assets.serving.usage.report import usage_report
@@ -76,3 +77,30 @@ def test_without_models_and_usage_the_report_says_so(stores: Stores) -> None:
     assert "Nothing was used" in markdown.top_table(found)
     assert "needs two weeks" in page(found)
     assert markdown.pictures(found)
+
+
+def test_a_model_that_became_active_within_the_range_is_not_without_use_yet(
+    stores: Stores, registry: ModelRegistry
+) -> None:
+    hard.fill(stores, registry)
+    before = registry.history("cold")[0].version
+    registry.create(ModelConfig(id="today", name="Today", provider="Aurora", status="active"))
+    registry.update("cold", status="disabled")
+    assert hard.report(stores).cold == ()
+    registry.update("cold", status="active")
+    with stores.postgres.connection() as connection:
+        connection.execute(
+            "UPDATE metrics.model_config_history SET changed_at = %s WHERE version > %s", (hard.NOW, before)
+        )
+    assert hard.report(stores).cold == ()
+    later = hard.NOW + dt.timedelta(days=60)
+    assert {"cold", "today"} <= {config.id for config in usage_report(stores, later.date(), now=later).cold}
+
+
+def test_models_of_one_name_are_told_apart(stores: Stores, registry: ModelRegistry) -> None:
+    hard.fill(stores, registry)
+    registry.duplicate("rising", "rising-2")
+    found = hard.report(stores)
+    assert (found.name("rising"), found.name("rising-2")) == ("Rising (rising)", "Rising (rising-2)")
+    assert found.name("falling") == "Falling"
+    assert "Rising (rising)" in page(found)
