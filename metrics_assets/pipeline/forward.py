@@ -13,7 +13,7 @@ from metrics_assets.pipeline import restored
 from metrics_assets.pipeline.crash import point
 from metrics_assets.pipeline.state import shared_layer_loading
 from metrics_assets.stores import Stores, sqlfile
-from metrics_assets.stores.postgres import Connection, Lock, locked, rows, scalar
+from metrics_assets.stores.postgres import Connection, Lock, locked, next_version, rows, scalar
 
 _PACKAGE = "metrics_assets.pipeline"
 EVENT_COLUMNS = (
@@ -163,7 +163,7 @@ def _copy(
 
 def roll_up_batches(stores: Stores, connection: Connection, batches: list[int]) -> None:
     """Count again the (entity, metric, day) of the contributions of these batches. The caller holds Lock.FORWARD."""
-    token = _number(connection)
+    token = next_version(connection)
     _copy(
         stores,
         connection,
@@ -175,7 +175,7 @@ def roll_up_batches(stores: Stores, connection: Connection, batches: list[int]) 
         ("token", "entityType", "metricType", "day", "entityId"),
     )
     stores.clickhouse.command(
-        sqlfile.read(_PACKAGE, "sql/rollup/touched.sql"), {"token": token, "version": _number(connection)}
+        sqlfile.read(_PACKAGE, "sql/rollup/touched.sql"), {"token": token, "version": next_version(connection)}
     )
 
 
@@ -187,11 +187,7 @@ def roll_up_days(stores: Stores, connection: Connection, first: str, last: str) 
             {
                 "first": first,
                 "last": last,
-                "version": _number(connection),
+                "version": next_version(connection),
                 "log_metrics": [contribution.metric for contribution in LOG_CONTRIBUTIONS],
             },
         )
-
-
-def _number(connection: Connection) -> int:
-    return int(scalar(connection, "SELECT nextval('metrics.version')"))

@@ -20,7 +20,7 @@ from metrics_assets.pipeline.drain import move_sums, run_statements
 from metrics_assets.pipeline.forward import send_days
 from metrics_assets.pipeline.places import raw, set_places
 from metrics_assets.stores import Stores, sqlfile
-from metrics_assets.stores.postgres import Connection, Lock, locked, retry_conflict, rows, scalar
+from metrics_assets.stores.postgres import Connection, Lock, locked, next_version, retry_conflict, rows, scalar
 
 _PACKAGE = "metrics_assets.pipeline"
 ALL_DAYS = ("1900-01-01", "2299-12-31")
@@ -199,8 +199,3 @@ def _places(contribution: LogContribution) -> dict[str, sql.Composable]:
         "entity": sql.SQL("{}::metrics.entity_type").format(sql.Literal(contribution.entity)),
         "metric": sql.SQL("{}::metrics.metric_type").format(sql.Literal(contribution.metric)),
     }
-
-
-def next_version(connection: Connection) -> int:
-    """A version above all that were given."""
-    return int(scalar(connection, "SELECT nextval('metrics.version')"))

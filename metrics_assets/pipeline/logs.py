@@ -41,10 +41,9 @@ from metrics_assets.pipeline.log_totals import (
     count_touched,
     counted_so_far,
     newest_day,
-    next_version,
 )
 from metrics_assets.stores import Stores, sqlfile
-from metrics_assets.stores.postgres import Connection, locked
+from metrics_assets.stores.postgres import Connection, locked, next_version
 
 _PACKAGE = "metrics_assets.pipeline"
 _LOCK = 10

@@ -47,7 +47,7 @@ from metrics_assets.pipeline.refresh import dirty_keys, refresh_chunk
 from metrics_assets.pipeline.reports import Report, RuleFailure
 from metrics_assets.settings import Settings
 from metrics_assets.stores import Stores, sqlfile
-from metrics_assets.stores.postgres import Connection, Lock, locked, numbered_snapshot, rows, scalar
+from metrics_assets.stores.postgres import Connection, Lock, locked, next_version, numbered_snapshot, rows, scalar
 
 _PACKAGE = "metrics_assets.pipeline"
 # More entities than this are not listed: then everything is compared, which costs less than looking each one up.
@@ -405,7 +405,7 @@ def repair(connection: Connection, scope: Scope, settings: Settings) -> int:
 def mark_dirty(connection: Connection, set_names: Sequence[str], entities: Mapping[str, Sequence[int]] | None) -> None:
     """Have the sets write the outputs of these entities again; all when None."""
     scope = Scope((), entities)
-    version = sql.Literal(scalar(connection, "SELECT nextval('metrics.version')"))
+    version = sql.Literal(next_version(connection))
     for name in set_names:
         run_statements(
             connection,

@@ -269,6 +269,11 @@ def scalar(connection: Connection, statement: Statement, *values: object) -> Any
     return row[0] if row else None
 
 
+def next_version(connection: Connection) -> int:
+    """A version above all that were given, for what is read without a numbered snapshot."""
+    return int(scalar(connection, "SELECT nextval('metrics.version')"))
+
+
 def is_conflict(error: BaseException) -> bool:
     """Whether another transaction was quicker: the same work on the same connection can succeed at once."""
     return isinstance(error, psycopg.Error) and error.sqlstate in {"40001", "40P01", "55P03"}

@@ -30,7 +30,7 @@ from metrics_assets.pipeline.log_parts import (
 )
 from metrics_assets.pipeline.reports import Report
 from metrics_assets.stores import Stores, sqlfile
-from metrics_assets.stores.postgres import Connection, locked, scalar
+from metrics_assets.stores.postgres import Connection, locked, next_version
 
 MODEL_USAGE = Log("modelUsage")
 DAILY_ASSET = "model_usage_daily"
@@ -160,7 +160,7 @@ def rebuild(stores: Stores, first: dt.date, last: dt.date, start: dt.date, *, ru
 
 def _recount(stores: Stores, connection: Connection, days: Sequence[dt.date]) -> int:
     """Count days from the log; returns the version of the totals."""
-    version = int(scalar(connection, "SELECT nextval('metrics.version')"))
+    version = next_version(connection)
     statement = sqlfile.read(_PACKAGE, "sql/recount.sql")
     for begin in range(0, len(days), _DAYS_A_STATEMENT):
         chosen = [day.isoformat() for day in days[begin : begin + _DAYS_A_STATEMENT]]
