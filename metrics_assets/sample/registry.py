@@ -11,6 +11,7 @@ import random
 from collections.abc import Iterator, Mapping
 from decimal import Decimal
 
+from metrics_assets.sample.shape import HISTORY_DAYS
 from metrics_assets.serving.registry.config import ModelConfig, Status
 from metrics_assets.stores import Stores
 from metrics_assets.stores.postgres import scalar
@@ -62,6 +63,7 @@ def fill_registry(stores: Stores) -> int:
     try:
         for config in MODELS:
             registry.create(config, by="sample")
+        _date_back(stores)
         registry.deprecate(
             MODELS[5].id,
             retires_at=dt.datetime.now(dt.UTC) + dt.timedelta(days=21),
@@ -72,3 +74,11 @@ def fill_registry(stores: Stores) -> int:
     finally:
         registry.close()
     return len(MODELS)
+
+
+def _date_back(stores: Stores) -> None:
+    """Models are as old as the sample's usage: one that was added today would be too new to be called unused."""
+    with stores.postgres.connection() as connection:
+        connection.execute(
+            "UPDATE metrics.model_config_history SET changed_at = changed_at - %s", [dt.timedelta(days=HISTORY_DAYS)]
+        )
