@@ -22,8 +22,7 @@ def timed_tick(
     written = written or Samples()
     with told.timed():
         with committed.timed():
-            collect.count()
-            roll_up.count()
+            tick.count_beside(collect, roll_up)
             with written.timed():
                 for each in refreshes:
                     each.count()

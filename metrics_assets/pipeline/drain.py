@@ -18,7 +18,15 @@ from psycopg import sql
 from metrics_assets.catalog import CONTRIBUTIONS, SETS, SOURCES, Contribution, Source
 from metrics_assets.catalog.sources import IMAGE, MODEL, MODEL_VERSION, POST, RESOURCE_REVIEW
 from metrics_assets.pipeline.crash import point
-from metrics_assets.pipeline.places import contribution_places, pair_places, raw, set_places, source_places
+from metrics_assets.pipeline.places import (
+    contribution_places,
+    metric_pairs,
+    pair_places,
+    raw,
+    routes_of_sets,
+    set_places,
+    source_places,
+)
 from metrics_assets.stores import sqlfile
 from metrics_assets.stores.postgres import Connection, Lock, locked, numbered_snapshot, retry_conflict, rows, scalar
 
@@ -155,9 +163,8 @@ def _drain(connection: Connection, version: int, chunk_rows: int, recount: Scope
             _sum_anew(connection, pair_scope(scope))
     with watch.time("seal"):
         run_statements(connection, "drain/seal.sql", version=sql.Literal(version))
-        places = set_places()
-        run_statements(connection, "drain/dirty_moved.sql", version=sql.Literal(version), **places)
-        run_statements(connection, "drain/dirty_structure.sql", version=sql.Literal(version), **places)
+        mark_moved(connection, version)
+        run_statements(connection, "drain/dirty_structure.sql", version=sql.Literal(version), **set_places())
     days = tuple(day for (day,) in rows(connection, "SELECT DISTINCT day FROM change WHERE side <> 0 ORDER BY day"))
     point("drain: before commit")
     return Drained(
@@ -179,6 +186,12 @@ def move_sums(connection: Connection) -> None:
     run_statements(connection, "drain/place_moved.sql", **set_places())
     run_statements(connection, "drain/add_to_models.sql")
     run_statements(connection, "drain/add_to_pairs.sql", **pair_places())
+
+
+def mark_moved(connection: Connection, version: int) -> None:
+    """Whoever shows a total of the temporary tables `moved` and `moved_version` has a dirty key."""
+    for places in routes_of_sets():
+        run_statements(connection, "drain/dirty_moved.sql", version=sql.Literal(version), **places)
 
 
 @retry_conflict
@@ -353,12 +366,7 @@ def metrics_of(scope: Scope) -> sql.Composable:
     pairs = {(c.entity, c.metric) for c in scope.contributions}
     if {IMAGE, POST} & set(scope.sources):
         pairs.add(("ModelVersion", "Image"))
-    listed = [
-        sql.SQL("({}::metrics.entity_type, {}::metrics.metric_type)").format(sql.Literal(e), sql.Literal(m))
-        for e, m in sorted(pairs)
-    ]
-    nothing = sql.SQL("(NULL::metrics.entity_type, NULL::metrics.metric_type)").format()
-    return sql.SQL(", ").join(listed or [nothing])
+    return metric_pairs(sorted(pairs))
 
 
 def entity_in_scope(scope: Scope, entity: str, expression: str) -> sql.Composable:

@@ -16,9 +16,9 @@ from psycopg import sql
 
 from metrics_assets.catalog import LOG_CONTRIBUTIONS, Log, LogContribution
 from metrics_assets.pipeline.crash import point
-from metrics_assets.pipeline.drain import move_sums, run_statements
+from metrics_assets.pipeline.drain import mark_moved, move_sums, run_statements
 from metrics_assets.pipeline.forward import send_days
-from metrics_assets.pipeline.places import raw, set_places
+from metrics_assets.pipeline.places import raw
 from metrics_assets.stores import Stores, sqlfile
 from metrics_assets.stores.postgres import Connection, Lock, locked, next_version, retry_conflict, rows, scalar
 
@@ -105,9 +105,9 @@ def count_touched(
 
     def settle() -> int:
         run_statements(connection, f"logs/moved_{'days' if entities is None else 'entities'}.sql", **places)
-        version = sql.Literal(next_version(connection))
+        version = next_version(connection)
         moved = _move(connection, version)
-        run_statements(connection, "logs/seal.sql", **places, version=version)
+        run_statements(connection, "logs/seal.sql", **places, version=sql.Literal(version))
         point("log: before commit")
         return moved
 
@@ -153,7 +153,7 @@ def _take_totals(
 
     def settle() -> int:
         run_statements(connection, "logs/moved_totals.sql", **within, counted=raw(counted))
-        moved = _move(connection, sql.Literal(next_version(connection)))
+        moved = _move(connection, next_version(connection))
         run_statements(connection, "logs/end.sql", **within, newest=sql.Literal(newest))
         return moved
 
@@ -186,11 +186,11 @@ def _in_shared_layer(connection: Connection, settle: Callable[[], int]) -> int:
         return settle()
 
 
-def _move(connection: Connection, version: sql.Composable) -> int:
+def _move(connection: Connection, version: int) -> int:
     """Move the totals by the temporary table `moved` and mark who shows them; returns how many."""
     run_statements(connection, "logs/move.sql")
     move_sums(connection)
-    run_statements(connection, "drain/dirty_moved.sql", version=version, **set_places())
+    mark_moved(connection, version)
     return int(scalar(connection, "SELECT count(*) FROM moved"))
 
 

@@ -13,10 +13,10 @@ from __future__ import annotations
 import datetime as dt
 import math
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from metrics_assets.catalog import LOGS, Log
+from metrics_assets.catalog import LOGS, Log, LogContribution
 from metrics_assets.pipeline.crash import point
 from metrics_assets.pipeline.forward import send_days
 from metrics_assets.pipeline.log_parts import (
@@ -120,9 +120,10 @@ def count_log(stores: Stores, connection: Connection, log: Log, deadline: float 
             if not left or (rows_arrived and time.perf_counter() > deadline):
                 break
             read = replace(seen, parts=a_pass(left))
-            moved += _count_parts(stores, connection, log, read.parts, days)
+            before, tokens = cursor, _touch(stores, connection, log, read.parts)
+            seen = look(stores, log)
+            moved += _count_touched(stores, connection, tokens, days)
             rows_arrived += sum(part.rows for part in read.parts)
-            before, seen = cursor, look(stores, log)
             cursor = with_read(cursor, read, seen)
     return LogReport(
         log.table,
@@ -134,15 +135,24 @@ def count_log(stores: Stores, connection: Connection, log: Log, deadline: float 
     )
 
 
-def _count_parts(stores: Stores, connection: Connection, log: Log, new: Sequence[Part], days: set[dt.date]) -> int:
+def _touch(stores: Stores, connection: Connection, log: Log, new: Sequence[Part]) -> dict[LogContribution, int]:
+    """Note in ClickHouse which days of which entities the parts touch, under a token for each contribution."""
     names = [part.name for part in new]
-    moved = 0
-    for contribution in contributions_of(log):
-        token = next_version(connection)
+    tokens = {contribution: next_version(connection) for contribution in contributions_of(log)}
+    for contribution, token in tokens.items():
         stores.clickhouse.command(
             sqlfile.read(_PACKAGE, f"sql/logs/{contribution.query}_touched.sql"), {"token": token, "parts": names}
         )
-        point("log: touched")
+    point("log: touched")
+    return tokens
+
+
+def _count_touched(
+    stores: Stores, connection: Connection, tokens: Mapping[LogContribution, int], days: set[dt.date]
+) -> int:
+    """Count what was touched anew; adds the days that moved and returns how many totals did."""
+    moved = 0
+    for contribution, token in tokens.items():
         counted = count_touched(stores, connection, contribution, token)
         moved += counted.moved
         days.update(counted.days)

@@ -21,7 +21,7 @@ from metrics_assets.pipeline.forward import Forwarded, forward
 from metrics_assets.pipeline.logs import LogReport, count_log
 from metrics_assets.pipeline.publish import publish
 from metrics_assets.pipeline.rebuild import rebuild_marked_sources
-from metrics_assets.pipeline.refresh import dirty_keys, refresh_chunk
+from metrics_assets.pipeline.refresh import dirty_keys, refresh_keys
 from metrics_assets.pipeline.reports import Report, RuleFailure
 from metrics_assets.settings import Settings
 from metrics_assets.stores import Stores, redis_store
@@ -41,18 +41,25 @@ class Pass(ABC):
         self._stores, self._settings, self._run_id = stores, settings, run_id
         self.set_name = set_name
         self._started_at = dt.datetime.now(dt.UTC)
-        self._seconds = 0.0
+        self._seconds = self._deadline = 0.0
         self._watch = Stopwatch()
         self._detail: Detail = {}
         self._before = 0
         self._kept_out: tuple[str, str] | None = None
         """Outcome, and why, of a pass that may not count now."""
+        self.counted = False
+        """Whether `count` has ended well."""
 
     def count(self) -> None:
         """Bring Postgres up to date: everything that was committed before, or as much as the deadline allows."""
         with self._clocked() as connection:
             self._deadline = time.perf_counter() + self._settings.tick_max_seconds
             self._count(connection)
+        self.counted = True
+
+    def end_soon(self) -> None:
+        """Have `count`, which runs in another thread, leave what it has not begun to the next tick."""
+        self._deadline = 0.0
 
     def tell(self) -> Report:
         """Send what ClickHouse and Redis have to know, and write the row of the ledger. A store that is away keeps
@@ -234,20 +241,21 @@ class Refresh(Pass):
             self._kept_out = ("paused", reason)
             return
         self._newest = ledger.newest_event_at(connection)
-        self._left, size = self._before, self._settings.set_chunk_keys
-        while self._left > 0:
-            with self._watch.time("outputs"):
-                chunk = refresh_chunk(connection, self._target, chunk_keys=size)
-            size = chunk.chunk_keys
-            self._keys += chunk.keys_taken
-            self._written += chunk.rows_written
-            self._version = chunk.version
-            self._held += chunk.held_back
-            # nothing there any more: another tick took the rest
-            self._left -= chunk.dirty_rows or self._left
-            if time.perf_counter() > self._deadline:
-                break
-        if complete and not self._held and self._left <= 0:
+        with self._watch.time("outputs"):
+            for chunk in refresh_keys(
+                self._stores,
+                connection,
+                self._target,
+                self._before,
+                chunk_keys=self._settings.set_chunk_keys,
+                deadline=self._deadline,
+            ):
+                self._keys += chunk.keys_taken
+                self._written += chunk.rows_written
+                self._version = max(self._version, chunk.version)
+                self._held += chunk.held_back
+                self._left = chunk.rows_left
+        if complete and not self._held and not self._left:
             state.note_complete(connection, self.set_name, complete)
             self._detail["complete_through"] = complete.isoformat()
 
@@ -272,7 +280,7 @@ class Refresh(Pass):
             return "refused by rule"
         if CLICKHOUSE in self._detail:
             return AWAY
-        return BACKLOG_LEFT if self._left > 0 else "done"
+        return BACKLOG_LEFT if self._left else "done"
 
 
 def _complete_through(connection: Connection, target: MetricSet) -> dt.datetime | None:

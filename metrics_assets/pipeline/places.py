@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from psycopg import sql
 
-from metrics_assets.catalog import SETS, Contribution, Source
+from metrics_assets.catalog import SETS, Contribution, MetricSet, Source
 
 
 def raw(fragment: str) -> sql.SQL:
@@ -140,7 +140,11 @@ def pair_column(metric: str) -> sql.Identifier:
 
 
 def _metric_list(metrics: Iterable[str]) -> sql.Composed:
-    return sql.SQL(", ").join(sql.SQL("{}::metrics.metric_type").format(sql.Literal(metric)) for metric in metrics)
+    """Comma-separated; null, which equals nothing, when there is none."""
+    return sql.SQL(", ").join(
+        [sql.SQL("{}::metrics.metric_type").format(sql.Literal(metric)) for metric in metrics]
+        or [sql.SQL("NULL::metrics.metric_type").format()]
+    )
 
 
 def pair_places() -> dict[str, sql.Composable]:
@@ -164,8 +168,39 @@ def pair_places() -> dict[str, sql.Composable]:
     }
 
 
+def routes_of_sets() -> Iterator[dict[str, sql.Composable]]:
+    """For each set that shows totals as they move: which of them lead to its own keys, to models, and to pairs."""
+    for metric_set in SETS:
+        leading: dict[str, list[tuple[str, str]]] = {"own": [], "model": [], "pair": []}
+        for route in dict.fromkeys(routes()):
+            if route.set_name == metric_set.name:
+                leading[route.target].append((route.entity, route.metric))
+        if any(leading.values()):
+            yield {
+                "dirty": dirty_table(metric_set),
+                "set_name": sql.Literal(metric_set.name),
+                "own": metric_pairs(leading["own"]),
+                "of_versions": _metric_list(metric for _, metric in leading["model"]),
+                "of_pairs": _metric_list(metric for _, metric in leading["pair"]),
+            }
+
+
+def dirty_table(metric_set: MetricSet) -> sql.Identifier:
+    """The set's partition of metrics.dirty_key."""
+    return sql.Identifier("metrics", f"dirty_key_{metric_set.name}")
+
+
+def metric_pairs(pairs: Iterable[tuple[str, str]]) -> sql.Composed:
+    """(entity type, metric), comma-separated; one that is nothing's when there is none."""
+    listed = [
+        sql.SQL("({}::metrics.entity_type, {}::metrics.metric_type)").format(sql.Literal(entity), sql.Literal(metric))
+        for entity, metric in pairs
+    ]
+    return sql.SQL(", ").join(listed or [sql.SQL("(NULL::metrics.entity_type, NULL::metrics.metric_type)").format()])
+
+
 def set_places() -> dict[str, sql.Composable]:
-    """Routes, and the sets by what their outputs are keyed by."""
+    """The sets by what their outputs are keyed by, and what parents sum of their versions."""
     kinds: dict[str, list[str]] = {"version_sets": [], "parent_sets": [], "model_sets": [], "pair_sets": []}
     for metric_set in SETS:
         for output in metric_set.outputs:
@@ -180,12 +215,6 @@ def set_places() -> dict[str, sql.Composable]:
                 kinds["version_sets"].append(metric_set.name)
     following = [metric_set.name for metric_set in SETS if metric_set.reads]
     return {
-        "routes": sql.SQL(", ").join(
-            sql.SQL("({}::metrics.entity_type, {}::metrics.metric_type, {}, {})").format(
-                sql.Literal(r.entity), sql.Literal(r.metric), sql.Literal(r.set_name), sql.Literal(r.target)
-            )
-            for r in dict.fromkeys(routes())
-        ),
         "following_sets": sql.Literal(following),
         "version_metrics": _metric_list(dict.fromkeys(r.metric for r in routes() if r.target != "own")),
         **{name: sql.Literal(names) for name, names in kinds.items()},

@@ -43,7 +43,7 @@ from metrics_assets.pipeline.forward import EVENT_COLUMNS, forward, roll_up_days
 from metrics_assets.pipeline.logs import count_days
 from metrics_assets.pipeline.places import contribution_places, pair_places, raw, set_places, source_places
 from metrics_assets.pipeline.publish import publish
-from metrics_assets.pipeline.refresh import dirty_keys, refresh_chunk
+from metrics_assets.pipeline.refresh import dirty_keys, refresh_keys
 from metrics_assets.pipeline.reports import Report, RuleFailure
 from metrics_assets.settings import Settings
 from metrics_assets.stores import Stores, sqlfile
@@ -210,12 +210,8 @@ def _rebuild_outputs(
         for name in (*target.reads, asset):
             if state.pause_reason(connection, name) is not None or state.is_loading(connection, name):
                 continue
-            # keys that are held back, or wait for a recount, are dirty again at once: those are the next tick's
-            left, size = dirty_keys(connection, metric_set(name)), settings.set_chunk_keys
-            while left > 0:
-                chunk = refresh_chunk(connection, metric_set(name), chunk_keys=size)
-                size = chunk.chunk_keys
-                left -= chunk.dirty_rows or left
+            written, size = metric_set(name), settings.set_chunk_keys
+            for chunk in refresh_keys(stores, connection, written, dirty_keys(connection, written), chunk_keys=size):
                 if name == asset:
                     changed += chunk.rows_written
                     held += chunk.held_back

@@ -6,30 +6,48 @@ ClickHouse, Redis and the search index who they are. Killed anywhere before the 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+import math
+import time
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
 
+import psycopg
 from psycopg import sql
 
 from metrics_assets.catalog import SETS, MetricSet, Output
 from metrics_assets.pipeline import rules
 from metrics_assets.pipeline.crash import point
 from metrics_assets.pipeline.drain import run_statements
-from metrics_assets.pipeline.places import listed, pair_column, raw
+from metrics_assets.pipeline.places import dirty_table, listed, pair_column, raw
 from metrics_assets.pipeline.reports import RuleFailure
-from metrics_assets.stores.postgres import Connection, Lock, attempts, locked, numbered_snapshot, rows, scalar
+from metrics_assets.stores import Stores, sqlfile
+from metrics_assets.stores.postgres import (
+    Connection,
+    Lock,
+    attempts,
+    is_conflict,
+    locked,
+    numbered_snapshot,
+    rows,
+    scalar,
+)
 
 _PACKAGE = "metrics_assets.pipeline"
 # So few keys are written in an instant: for that long, other writers of an output may be kept waiting.
 _FEW_KEYS = 1_000
+# So many are written in two sessions: fewer take less than what it takes to have a second one.
+_MANY_KEYS = 2_000
+_EVERY_ID = sql.SQL("TRUE")
 
 
 @dataclass(frozen=True)
 class Refreshed:
-    """One chunk of a set: keys taken, rows written, keys that a rule kept back.
+    """One chunk of a set: keys taken, rows written, keys that a rule held back.
 
     Attributes:
         dirty_rows: dirty keys taken, repeats included.
+        rows_left: dirty keys that were there when the first chunk began, and are not taken yet.
         chunk_keys: the size of chunk that others who write the outputs let pass.
     """
 
@@ -39,6 +57,7 @@ class Refreshed:
     keys_taken: int
     rows_written: int
     held_back: tuple[RuleFailure, ...]
+    rows_left: int = 0
 
 
 def set_lock(metric_set: MetricSet) -> int:
@@ -46,7 +65,39 @@ def set_lock(metric_set: MetricSet) -> int:
     return Lock.SET + SETS.index(metric_set)
 
 
-def refresh_chunk(connection: Connection, metric_set: MetricSet, *, chunk_keys: int) -> Refreshed:
+def refresh_keys(
+    stores: Stores,
+    connection: Connection,
+    metric_set: MetricSet,
+    waiting: int,
+    *,
+    chunk_keys: int,
+    deadline: float = math.inf,
+) -> Iterator[Refreshed]:
+    """Write the outputs of the keys that wait, a chunk at a time.
+
+    Keys that become dirty meanwhile are the next tick's; so are those that are put back, held by a rule or because they
+    wait for a recount.
+
+    Args:
+        waiting: dirty keys that were counted, repeats included.
+        deadline: no further chunk is begun after this time, by time.perf_counter().
+    """
+    left, size = waiting, chunk_keys
+    while left > 0:
+        chunks = _in_two_sessions(stores, connection, metric_set, left, size) if left >= _MANY_KEYS else []
+        if not any(chunk.dirty_rows for chunk in chunks):
+            chunks = [_refresh_chunk(connection, metric_set, left, size)]
+            size = chunks[0].chunk_keys
+        taken = sum(chunk.dirty_rows for chunk in chunks)
+        # nothing there any more: another tick took the rest
+        left = max(left - taken, 0) if taken else 0
+        yield from (replace(chunk, rows_left=left) for chunk in chunks)
+        if time.perf_counter() > deadline:
+            break
+
+
+def _refresh_chunk(connection: Connection, metric_set: MetricSet, waiting: int, chunk_keys: int) -> Refreshed:
     """Write the outputs of up to `chunk_keys` dirty keys.
 
     The application may write columns of its own in the same rows. Where it has done so since the snapshot, the chunk is
@@ -59,14 +110,46 @@ def refresh_chunk(connection: Connection, metric_set: MetricSet, *, chunk_keys: 
             size = max(chunk_keys // 10**conflicts, min(chunk_keys, _FEW_KEYS))
             holding = outputs if conflicts and size <= _FEW_KEYS else ()
             with numbered_snapshot(connection, holding=holding) as version:
-                refreshed = _refresh(connection, metric_set, version, size)
+                refreshed = _refresh(connection, metric_set, version, size, few=waiting <= size)
     point("set: committed")
     return refreshed
 
 
+def _in_two_sessions(
+    stores: Stores, connection: Connection, metric_set: MetricSet, waiting: int, chunk_keys: int
+) -> list[Refreshed]:
+    """Write two chunks beside each other, of keys with even and with odd ids, so that they have no row in common.
+
+    Each commits for itself. One that somebody else's write got in the way of is not there: its keys stay dirty.
+    """
+
+    half = chunk_keys // 2
+
+    def write(session: Connection, odd: int) -> Refreshed | None:
+        ids = sql.SQL("entity_id & 1 = {}").format(sql.Literal(odd))
+        try:
+            with numbered_snapshot(session) as version:
+                return _refresh(session, metric_set, version, half, ids, few=waiting <= half)
+        except psycopg.Error as error:
+            if is_conflict(error):
+                return None
+            raise
+
+    with (
+        locked(connection, set_lock(metric_set)),
+        stores.postgres.connection() as second,
+        ThreadPoolExecutor(1, "outputs") as beside,
+    ):
+        odd = beside.submit(write, second, 1)
+        even = write(connection, 0)
+        written = [chunk for chunk in (even, odd.result()) if chunk]
+    point("set: committed")
+    return written
+
+
 def dirty_keys(connection: Connection, metric_set: MetricSet) -> int:
     """Dirty keys that wait for the set, repeats included."""
-    statement = sql.SQL("SELECT count(*) FROM {}").format(_dirty(metric_set))
+    statement = sql.SQL("SELECT count(*) FROM {}").format(dirty_table(metric_set))
     return int(scalar(connection, statement))
 
 
@@ -80,18 +163,31 @@ def mark_ids(connection: Connection, entity: str, ids: Sequence[int]) -> None:
         )
 
 
-def _refresh(connection: Connection, metric_set: MetricSet, version: int, chunk_keys: int) -> Refreshed:
+def _refresh(
+    connection: Connection,
+    metric_set: MetricSet,
+    version: int,
+    chunk_keys: int,
+    ids: sql.Composable = _EVERY_ID,
+    *,
+    few: bool,
+) -> Refreshed:
+    """Write the keys whose ids fulfil the condition; `chunk_keys` of them unless they are few."""
     connection.execute(
         "CREATE TEMP TABLE taken_key (entity_type metrics.entity_type, entity_id integer, base_model text,"
         " announce boolean, since timestamptz) ON COMMIT DROP"
     )
-    dirty = _dirty(metric_set)
-    waiting = dirty_keys(connection, metric_set)
-    chosen: sql.Composable = sql.SQL("TRUE")
-    if waiting > chunk_keys:
-        chosen = sql.SQL("ctid = ANY (ARRAY(SELECT ctid FROM {} LIMIT {}))").format(dirty, sql.Literal(chunk_keys))
-    run_statements(connection, "refresh/take.sql", dirty=dirty, chosen=chosen)
+    dirty = dirty_table(metric_set)
+    chosen = ids
+    if not few:
+        chosen = sql.SQL("ctid = ANY (ARRAY(SELECT ctid FROM {} WHERE {} LIMIT {}))").format(
+            dirty, ids, sql.Literal(chunk_keys)
+        )
+    dirty_rows = int(scalar(connection, sqlfile.compose(_PACKAGE, "sql/refresh/take.sql", dirty=dirty, chosen=chosen)))
+    # how many there are is all that the planner has to know
+    connection.execute("SET LOCAL default_statistics_target = 1")
     connection.execute("ANALYZE taken_key")
+    connection.execute("SET LOCAL default_statistics_target TO DEFAULT")
     taken = int(scalar(connection, "SELECT count(*) FROM taken_key"))
     written = 0
     held: list[RuleFailure] = []
@@ -113,7 +209,7 @@ def _refresh(connection: Connection, metric_set: MetricSet, version: int, chunk_
         (version, version),
     )
     point("set: before commit")
-    return Refreshed(version, min(waiting, chunk_keys), chunk_keys, taken, written, tuple(held))
+    return Refreshed(version, dirty_rows, chunk_keys, taken, written, tuple(held))
 
 
 def _held_back(
@@ -158,10 +254,6 @@ def _contradicted(
     ]
 
 
-def _dirty(metric_set: MetricSet) -> sql.Identifier:
-    return sql.Identifier("metrics", f"dirty_key_{metric_set.name}")
-
-
 def _paired(output: Output) -> bool:
     return len(output.key) > 1
 
@@ -189,13 +281,14 @@ def _places(metric_set: MetricSet, output: Output, version: int) -> dict[str, sq
     return {
         "set_name": sql.Literal(metric_set.name),
         "version": sql.Literal(version),
-        "dirty": _dirty(metric_set),
+        "dirty": dirty_table(metric_set),
         "table": sql.Identifier(output.table),
         "entity": sql.Literal(output.entity) + raw("::metrics.entity_type"),
         "entity_table": sql.Identifier(output.entity_table),
         "has_versions": raw("TRUE" if output.entity == "Model" else "FALSE"),
         "work": sql.Identifier(f"work_{short}"),
         "held": sql.Identifier(f"held_{short}"),
+        "before": sql.Identifier(f"before_{short}"),
         "written": sql.Identifier(f"written_{short}"),
         "told": sql.Identifier(f"told_{short}"),
         "key": listed(key),
@@ -220,7 +313,7 @@ def _places(metric_set: MetricSet, output: Output, version: int) -> dict[str, sq
         ),
         "metadata": listed((column.name for column in output.metadata), alias="m") if output.metadata else sql.SQL(""),
         "unpivoted": sql.SQL(", ").join(
-            sql.SQL("({}::metrics.metric_type, w.{})").format(sql.Literal(c.metric), sql.Identifier(c.column))
+            sql.SQL("({0}::metrics.metric_type, w.{1}, b.{1})").format(sql.Literal(c.metric), sql.Identifier(c.column))
             for c in output.counters
         ),
     }

@@ -18,7 +18,7 @@ from metrics_assets.catalog import CONTRIBUTIONS, LOG_CONTRIBUTIONS, LOGS, SETS,
 from metrics_assets.errors import ConfigurationError
 from metrics_assets.pipeline import declared, guard, job_tables, logs
 from metrics_assets.pipeline.drain import sum_all_anew
-from metrics_assets.pipeline.places import pair_column, pair_metrics
+from metrics_assets.pipeline.places import dirty_table, pair_column, pair_metrics
 from metrics_assets.pipeline.rebuild import mark_dirty
 from metrics_assets.stores import Stores, sqlfile
 from metrics_assets.stores.postgres import Connection, Lock, locked, rows, scalar, without_timeout
@@ -145,7 +145,7 @@ def _catalog_statements() -> Iterator[sql.Composed]:
             "CREATE TABLE IF NOT EXISTS {} PARTITION OF metrics.dirty_key FOR VALUES IN ({})"
             " WITH (autovacuum_vacuum_scale_factor = 0.0, autovacuum_vacuum_threshold = 5000,"
             " autovacuum_vacuum_cost_delay = 0)"
-        ).format(sql.Identifier("metrics", f"dirty_key_{metric_set.name}"), sql.Literal(metric_set.name))
+        ).format(dirty_table(metric_set), sql.Literal(metric_set.name))
 
     for metric in pair_metrics():
         yield sql.SQL(

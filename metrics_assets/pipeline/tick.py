@@ -6,6 +6,7 @@ Everything committed before the tick started is counted when it ends, or it ends
 from __future__ import annotations
 
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 
 from metrics_assets.catalog import select
 from metrics_assets.pipeline.passes import CLICKHOUSE, REDIS, Collect, Pass, Refresh, RollUp
@@ -21,17 +22,32 @@ def tick(stores: Stores, settings: Settings, sets: Sequence[str] = (), *, run_id
         CaptureNotWhole: changes may have passed capture; the message says how to mend it.
         StoreUnreachable: Postgres does not answer. ClickHouse and Redis may be away or refuse: what they lack is kept.
     """
-    counted: list[Pass] = []
     reports: list[Report] = []
+    collecting, rolling_up, *refreshing = every = passes(stores, settings, sets, run_id=run_id)
     try:
-        for one in passes(stores, settings, sets, run_id=run_id):
+        count_beside(collecting, rolling_up)
+        for one in refreshing:
             one.count()
-            counted.append(one)
     finally:
         # what is counted is told, and noted, whatever came after it
-        _tell_each(counted, reports)
+        _tell_each([one for one in every if one.counted], reports)
     away = tuple(store for store in (CLICKHOUSE, REDIS) if any(store in report.detail for report in reports))
     return TickReport(tuple(reports), away)
+
+
+def count_beside(collecting: Pass, rolling_up: Pass) -> None:
+    """Drain in a thread of its own while the logs are counted: they meet at the shared layer only, one after the other,
+    as two processes do. What goes wrong in one of them does not keep the other from counting.
+    """
+    with ThreadPoolExecutor(1, "drain") as beside:
+        draining = beside.submit(collecting.count)
+        try:
+            rolling_up.count()
+        except BaseException:
+            collecting.end_soon()
+            raise
+        finally:
+            draining.result()
 
 
 def _tell_each(counted: Sequence[Pass], reports: list[Report]) -> None:

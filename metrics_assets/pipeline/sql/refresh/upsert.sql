@@ -1,11 +1,15 @@
--- Rows whose numbers moved, and no others, in key order. A row of zeros is not made. Reads {work}; writes {table}, {written}.
+-- Rows whose numbers moved, and no others, in key order. A row of zeros is not made. Reads {work}; writes {table}, {before},
+-- the rows as they were, and {written}.
+CREATE TEMP TABLE {before} ON COMMIT DROP AS
+SELECT {first_key}, {counters} FROM {table} WHERE {first_key} = ANY (ARRAY(SELECT {first_key} FROM {work})) AND NOT {keep_zero};
+
 CREATE TEMP TABLE {written} ({typed_key}, inserted boolean NOT NULL) ON COMMIT DROP;
 
 WITH upserted AS (
     INSERT INTO {table} AS o ({key}, {columns}, "updatedAt")
     SELECT {key}, {columns}, localtimestamp(3)
     FROM {work} w
-    WHERE w.alive AND ({keep_zero} OR greatest({counters}) <> 0 OR EXISTS (SELECT FROM {table} o WHERE {same_key_ow}))
+    WHERE w.alive AND ({keep_zero} OR greatest({counters}) <> 0 OR {first_key} IN (SELECT {first_key} FROM {before}))
     ORDER BY {key}
     ON CONFLICT ({key}) DO UPDATE SET ({columns}, "updatedAt") = ROW ({excluded}, excluded."updatedAt")
         WHERE ({old}) IS DISTINCT FROM ({excluded})
