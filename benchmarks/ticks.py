@@ -18,7 +18,7 @@ def timed_tick(
         rows_in: rows of the application's change that the tick sees.
         written: the part of `committed` in which the sets write what was collected.
     """
-    collect, roll_up, *refreshes = passes = tick.passes(data.stores, data.settings, sets)
+    collect, roll_up, *refreshes = tick.passes(data.stores, data.settings, sets)
     written = written or Samples()
     with told.timed():
         with committed.timed():
@@ -26,7 +26,7 @@ def timed_tick(
             with written.timed():
                 for each in refreshes:
                     each.count()
-        reports = [each.tell() for each in passes]
+        reports = tick.tell_beside(collect, roll_up, *refreshes)
     assert {report.outcome for report in reports} == {"done"}, reports
     rows_out = sum(report.rows_written for report in reports[2:])
     for samples in (committed, told, written):

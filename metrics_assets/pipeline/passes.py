@@ -260,10 +260,11 @@ class Refresh(Pass):
             self._detail["complete_through"] = complete.isoformat()
 
     def _tell(self, connection: Connection) -> dict[str, Any]:
-        with self._watch.time("clickhouse totals"), self._may_be_away(CLICKHOUSE):
-            self._detail["totals_sent"] = forward(self._stores, connection).totals
+        # first, because ClickHouse may be busy with what the shared layer has for it
         with self._watch.time("redis"), self._may_be_away(REDIS), redis_store.explaining():
             self._detail["hashes_written"] = publish(self._stores, connection)
+        with self._watch.time("clickhouse totals"), self._may_be_away(CLICKHOUSE):
+            self._detail["totals_sent"] = forward(self._stores, connection).totals
         return {
             "outcome": self._outcome(),
             "version": self._version,

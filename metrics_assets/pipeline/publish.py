@@ -170,10 +170,12 @@ def _write_hashes(stores: Stores, connection: Connection, version: int, wanted: 
     cursor = connection.execute(statement)
     while chunk := cursor.fetchmany(_PIPELINE):
         pipeline = stores.redis.pipeline(transaction=False)
+        pipeline.scripts.add(script)  # loaded where it is missing
         for entity_id, alive, shown, *numbers in chunk:
             state = "shown" if shown else "empty" if alive else "gone"
             pairs = [part for pair in zip(fields, numbers, strict=True) for part in pair]
-            script(keys=[key(wanted.entity, entity_id)], args=[version, state, *pairs], client=pipeline)
+            name = key(wanted.entity, entity_id)
+            pipeline.evalsha(script.sha, 1, name, version, state, *pairs)
         pipeline.execute()
         count += len(chunk)
     return count

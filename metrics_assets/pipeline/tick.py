@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 
 from metrics_assets.catalog import select
 from metrics_assets.pipeline.passes import CLICKHOUSE, REDIS, Collect, Pass, Refresh, RollUp
@@ -22,7 +23,6 @@ def tick(stores: Stores, settings: Settings, sets: Sequence[str] = (), *, run_id
         CaptureNotWhole: changes may have passed capture; the message says how to mend it.
         StoreUnreachable: Postgres does not answer. ClickHouse and Redis may be away or refuse: what they lack is kept.
     """
-    reports: list[Report] = []
     collecting, rolling_up, *refreshing = every = passes(stores, settings, sets, run_id=run_id)
     try:
         count_beside(collecting, rolling_up)
@@ -30,9 +30,9 @@ def tick(stores: Stores, settings: Settings, sets: Sequence[str] = (), *, run_id
             one.count()
     finally:
         # what is counted is told, and noted, whatever came after it
-        _tell_each([one for one in every if one.counted], reports)
+        reports = tell_beside(*every)
     away = tuple(store for store in (CLICKHOUSE, REDIS) if any(store in report.detail for report in reports))
-    return TickReport(tuple(reports), away)
+    return TickReport(reports, away)
 
 
 def count_beside(collecting: Pass, rolling_up: Pass) -> None:
@@ -50,13 +50,29 @@ def count_beside(collecting: Pass, rolling_up: Pass) -> None:
             draining.result()
 
 
-def _tell_each(counted: Sequence[Pass], reports: list[Report]) -> None:
-    """However one of them ends, the others are told."""
-    if counted:
+def tell_beside(collecting: Pass, rolling_up: Pass, *refreshing: Pass) -> tuple[Report, ...]:
+    """Tell what was counted: the sets in a thread of their own, where Redis hears of them while ClickHouse hears of the
+    shared layer. However one of them ends, the others are told.
+    """
+    with ThreadPoolExecutor(1, "tell") as beside:
+        of_sets = beside.submit(_tell_each, refreshing)
         try:
-            reports.append(counted[0].tell())
+            shared = _tell_each((collecting, rolling_up))
         finally:
-            _tell_each(counted[1:], reports)
+            sets = of_sets.result()
+    return (*shared, *sets)
+
+
+def _tell_each(counted: Sequence[Pass]) -> tuple[Report, ...]:
+    reports: list[Report] = []
+
+    def tell(one: Pass) -> None:
+        reports.append(one.tell())
+
+    with ExitStack() as whatever_happens:
+        for one in reversed([one for one in counted if one.counted]):
+            whatever_happens.callback(tell, one)
+    return tuple(reports)
 
 
 def passes(
