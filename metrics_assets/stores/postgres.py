@@ -88,7 +88,16 @@ class Postgres:
                 "-c client_connection_check_interval=5s"
             ),
         }
-        self._pool = ConnectionPool(dsn, min_size=0, max_size=_CONNECTIONS, timeout=30.0, open=False, kwargs=self._how)
+        self._pool = ConnectionPool(
+            dsn,
+            min_size=0,
+            max_size=_CONNECTIONS,
+            timeout=30.0,
+            open=False,
+            kwargs=self._how,
+            # one that died while nobody used it must not cost a tick
+            check=ConnectionPool.check_connection,
+        )
 
     @property
     def how(self) -> dict[str, Any]:
