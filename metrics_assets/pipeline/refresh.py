@@ -123,7 +123,7 @@ def _in_two_sessions(
     Each commits for itself. One that somebody else's write got in the way of is not there: its keys stay dirty.
     """
 
-    half = chunk_keys // 2
+    half = max(chunk_keys // 2, 1)
 
     def write(session: Connection, odd: int) -> Refreshed | None:
         ids = sql.SQL("entity_id & 1 = {}").format(sql.Literal(odd))

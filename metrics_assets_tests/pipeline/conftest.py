@@ -10,6 +10,7 @@ import pytest
 from psycopg import sql
 
 from metrics_assets import local
+from metrics_assets.pipeline import refresh
 from metrics_assets.pipeline.tick import tick
 from metrics_assets.settings import Settings
 from metrics_assets.stores import Stores, open_stores
@@ -22,6 +23,13 @@ def filled(stores: Stores, settings: Settings) -> Stores:
     fill(stores)
     assert tick(stores, settings).ok
     return stores
+
+
+@pytest.fixture(params=["one session", "two sessions"])
+def sessions(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Sets write their outputs in one session, as with the few keys of a test, or in two, as with many."""
+    if request.param == "two sessions":
+        monkeypatch.setattr(refresh, "_MANY_KEYS", 1)
 
 
 @pytest.fixture

@@ -60,6 +60,7 @@ def _rows_to_drain(stores: Stores, rows: int) -> Iterator[None]:
     assert one(stores, "SELECT count(*) FROM metrics.outbox") == 0
 
 
+@pytest.mark.usefixtures("sessions")
 def test_two_ticks_of_one_set_at_once_count_everything_once(filled: Stores, settings: Settings) -> None:
     chunked = settings.model_copy(update={"drain_chunk_rows": 20, "set_chunk_keys": 2})
     with _rows_to_drain(filled, 100):
@@ -67,6 +68,7 @@ def test_two_ticks_of_one_set_at_once_count_everything_once(filled: Stores, sett
     tick_exact(filled, settings)
 
 
+@pytest.mark.usefixtures("sessions")
 @pytest.mark.slow
 def test_two_ticks_of_everything_beside_a_writer_end_exact(filled: Stores, settings: Settings) -> None:
     def ticks(stores: Stores) -> None:
@@ -77,6 +79,7 @@ def test_two_ticks_of_everything_beside_a_writer_end_exact(filled: Stores, setti
     tick_exact(filled, settings)
 
 
+@pytest.mark.usefixtures("sessions")
 def test_a_tick_beside_a_rebuild_of_the_same_day_and_a_writer_ends_exact(filled: Stores, settings: Settings) -> None:
     def ticks(stores: Stores) -> None:
         for _ in range(4):
@@ -90,6 +93,7 @@ def test_a_tick_beside_a_rebuild_of_the_same_day_and_a_writer_ends_exact(filled:
     tick_exact(filled, settings)
 
 
+@pytest.mark.usefixtures("sessions")
 @pytest.mark.slow
 def test_two_rebuilds_of_overlapping_ranges_beside_ticks_end_exact(filled: Stores, settings: Settings) -> None:
     chunked = settings.model_copy(update={"drain_chunk_rows": 7, "set_chunk_keys": 3})
