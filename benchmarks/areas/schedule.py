@@ -64,9 +64,11 @@ def _measure(data: Dataset, options: Options, name: str, everything: bool) -> _M
     with daemon(data, alone=None if everything else _SET) as running:
         # the first one has to load what the others find loaded
         for number in range(1 if options.quick else options.runs + 1):
-            _wait_for_quiet_seconds()
-            changed = writer.write().rows
-            found = tick_that_holds(data, running, _SET, written_at=dt.datetime.now(dt.UTC))
+            found = None
+            while found is None:
+                _wait_for_quiet_seconds()
+                changed = writer.write().rows
+                found = tick_that_holds(data, running, _SET, written_at=dt.datetime.now(dt.UTC))
             say(f"{AREA} {name} {number} of {options.runs}: {found.scheduled_at:%H:%M:%S} + {found.seconds:.1f} s")
             if number or options.quick:
                 measured.add(changed, found)
