@@ -25,7 +25,7 @@ from metrics_assets.pipeline.refresh import dirty_keys, refresh_keys
 from metrics_assets.pipeline.reports import Report, RuleFailure
 from metrics_assets.settings import Settings
 from metrics_assets.stores import Stores, redis_store
-from metrics_assets.stores.postgres import Connection, rows, scalar
+from metrics_assets.stores.postgres import Connection, Lock, locked, rows, scalar
 
 LOADING = "loading"
 AWAY = "clickhouse away"
@@ -41,12 +41,13 @@ class Pass(ABC):
         self._stores, self._settings, self._run_id = stores, settings, run_id
         self.set_name = set_name
         self._started_at = dt.datetime.now(dt.UTC)
-        self._seconds = self._deadline = 0.0
+        self._seconds = 0.0
         self._watch = Stopwatch()
         self._detail: Detail = {}
         self._before = 0
         self._kept_out: tuple[str, str] | None = None
         """Outcome, and why, of a pass that may not count now."""
+        self._end_soon = False
         self.counted = False
         """Whether `count` has ended well."""
 
@@ -59,7 +60,7 @@ class Pass(ABC):
 
     def end_soon(self) -> None:
         """Have `count`, which runs in another thread, leave what it has not begun to the next tick."""
-        self._deadline = 0.0
+        self._end_soon = True
 
     def tell(self) -> Report:
         """Send what ClickHouse and Redis have to know, and write the row of the ledger. A store that is away keeps
@@ -133,7 +134,7 @@ class Collect(Pass):
         while chunk := drain_chunk(connection, chunk_rows=self._settings.drain_chunk_rows):
             self._drained.append(chunk)
             # what came after the tick's start is the next tick's: a steady writer must not keep this one for ever
-            if not chunk.rows_left or time.perf_counter() > self._deadline:
+            if not chunk.rows_left or self._end_soon or time.perf_counter() > self._deadline:
                 break
         for chunk in self._drained:
             self._watch.add(chunk.steps)
@@ -204,7 +205,8 @@ class RollUp(Pass):
         with self._may_be_away(CLICKHOUSE), self._watch.time("forward"):
             sent = forward(self._stores, connection)
             if any(report.entities_moved for report in self._counted):
-                restored.note_held(self._stores, connection)
+                with locked(connection, Lock.FORWARD):
+                    restored.note_held(self._stores, connection)
         self._detail |= {f"{report.log} rows": report.rows_arrived for report in self._counted}
         self._detail |= {f"{r.log} suspect": ", ".join(r.suspect) for r in self._counted if r.suspect}
         arrived = sum(report.rows_arrived for report in self._counted)

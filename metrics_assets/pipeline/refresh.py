@@ -10,12 +10,14 @@ import math
 import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
 
 import psycopg
 from psycopg import sql
 
 from metrics_assets.catalog import SETS, MetricSet, Output
+from metrics_assets.errors import StoreUnreachable
 from metrics_assets.pipeline import rules
 from metrics_assets.pipeline.crash import point
 from metrics_assets.pipeline.drain import run_statements
@@ -85,10 +87,11 @@ def refresh_keys(
     """
     left, size = waiting, chunk_keys
     while left > 0:
-        chunks = _in_two_sessions(stores, connection, metric_set, left, size) if left >= _MANY_KEYS else []
-        if not any(chunk.dirty_rows for chunk in chunks):
-            chunks = [_refresh_chunk(connection, metric_set, left, size)]
-            size = chunks[0].chunk_keys
+        chunks = _in_two_sessions(stores, connection, metric_set, size) if left >= _MANY_KEYS else []
+        if len(chunks) < 2 or not any(chunk.dirty_rows for chunk in chunks):
+            # what somebody got in the way of is not left to the next round: what came since may fill that
+            chunks.append(_refresh_chunk(connection, metric_set, size))
+            size = chunks[-1].chunk_keys
         taken = sum(chunk.dirty_rows for chunk in chunks)
         # nothing there any more: another tick took the rest
         left = max(left - taken, 0) if taken else 0
@@ -97,7 +100,7 @@ def refresh_keys(
             break
 
 
-def _refresh_chunk(connection: Connection, metric_set: MetricSet, waiting: int, chunk_keys: int) -> Refreshed:
+def _refresh_chunk(connection: Connection, metric_set: MetricSet, chunk_keys: int) -> Refreshed:
     """Write the outputs of up to `chunk_keys` dirty keys.
 
     The application may write columns of its own in the same rows. Where it has done so since the snapshot, the chunk is
@@ -110,14 +113,12 @@ def _refresh_chunk(connection: Connection, metric_set: MetricSet, waiting: int, 
             size = max(chunk_keys // 10**conflicts, min(chunk_keys, _FEW_KEYS))
             holding = outputs if conflicts and size <= _FEW_KEYS else ()
             with numbered_snapshot(connection, holding=holding) as version:
-                refreshed = _refresh(connection, metric_set, version, size, few=waiting <= size)
+                refreshed = _refresh(connection, metric_set, version, size)
     point("set: committed")
     return refreshed
 
 
-def _in_two_sessions(
-    stores: Stores, connection: Connection, metric_set: MetricSet, waiting: int, chunk_keys: int
-) -> list[Refreshed]:
+def _in_two_sessions(stores: Stores, connection: Connection, metric_set: MetricSet, chunk_keys: int) -> list[Refreshed]:
     """Write two chunks beside each other, of keys with even and with odd ids, so that they have no row in common.
 
     Each commits for itself. One that somebody else's write got in the way of is not there: its keys stay dirty.
@@ -129,17 +130,19 @@ def _in_two_sessions(
         ids = sql.SQL("entity_id & 1 = {}").format(sql.Literal(odd))
         try:
             with numbered_snapshot(session) as version:
-                return _refresh(session, metric_set, version, half, ids, few=waiting <= half)
+                return _refresh(session, metric_set, version, half, ids)
         except psycopg.Error as error:
             if is_conflict(error):
                 return None
             raise
 
-    with (
-        locked(connection, set_lock(metric_set)),
-        stores.postgres.connection() as second,
-        ThreadPoolExecutor(1, "outputs") as beside,
-    ):
+    with ExitStack() as stack:
+        stack.enter_context(locked(connection, set_lock(metric_set)))
+        try:
+            second = stack.enter_context(stores.postgres.connection())
+        except StoreUnreachable:
+            return []  # no more connections for us: one session can do it
+        beside = stack.enter_context(ThreadPoolExecutor(1, "outputs"))
         odd = beside.submit(write, second, 1)
         even = write(connection, 0)
         written = [chunk for chunk in (even, odd.result()) if chunk]
@@ -169,17 +172,18 @@ def _refresh(
     version: int,
     chunk_keys: int,
     ids: sql.Composable = _EVERY_ID,
-    *,
-    few: bool,
 ) -> Refreshed:
-    """Write the keys whose ids fulfil the condition; `chunk_keys` of them unless they are few."""
+    """Write up to `chunk_keys` keys whose ids fulfil the condition."""
     connection.execute(
         "CREATE TEMP TABLE taken_key (entity_type metrics.entity_type, entity_id integer, base_model text,"
         " announce boolean, since timestamptz) ON COMMIT DROP"
     )
     dirty = dirty_table(metric_set)
+    more = sql.SQL("SELECT count(*) > {1} FROM (SELECT FROM {0} WHERE {2} LIMIT {1} + 1) waiting").format(
+        dirty, sql.Literal(chunk_keys), ids
+    )
     chosen = ids
-    if not few:
+    if scalar(connection, more):
         chosen = sql.SQL("ctid = ANY (ARRAY(SELECT ctid FROM {} WHERE {} LIMIT {}))").format(
             dirty, ids, sql.Literal(chunk_keys)
         )
@@ -313,7 +317,7 @@ def _places(metric_set: MetricSet, output: Output, version: int) -> dict[str, sq
         ),
         "metadata": listed((column.name for column in output.metadata), alias="m") if output.metadata else sql.SQL(""),
         "unpivoted": sql.SQL(", ").join(
-            sql.SQL("({0}::metrics.metric_type, w.{1}, b.{1})").format(sql.Literal(c.metric), sql.Identifier(c.column))
+            sql.SQL("({}::metrics.metric_type, w.{})").format(sql.Literal(c.metric), sql.Identifier(c.column))
             for c in output.counters
         ),
     }

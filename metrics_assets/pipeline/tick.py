@@ -37,17 +37,16 @@ def tick(stores: Stores, settings: Settings, sets: Sequence[str] = (), *, run_id
 
 def count_beside(collecting: Pass, rolling_up: Pass) -> None:
     """Drain in a thread of its own while the logs are counted: they meet at the shared layer only, one after the other,
-    as two processes do. What goes wrong in one of them does not keep the other from counting.
+    as two processes do. When the count of the logs fails, or somebody interrupts, the drain ends with its chunk.
     """
     with ThreadPoolExecutor(1, "drain") as beside:
         draining = beside.submit(collecting.count)
         try:
             rolling_up.count()
+            draining.result()
         except BaseException:
             collecting.end_soon()
             raise
-        finally:
-            draining.result()
 
 
 def tell_beside(collecting: Pass, rolling_up: Pass, *refreshing: Pass) -> tuple[Report, ...]:

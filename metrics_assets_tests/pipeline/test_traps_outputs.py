@@ -14,6 +14,7 @@ from metrics_assets.verify import verify
 from metrics_assets_tests.pipeline.application import (
     TODAY,
     assert_exact,
+    download,
     model_counter,
     one,
     read,
@@ -194,3 +195,31 @@ def test_a_row_of_a_pair_that_contradicts_the_published_versions_is_not_written(
     assert shown == [read(filled, f'SELECT "modelId", "baseModel" FROM "{table}" ORDER BY 1, 2') for table in tables]
     recompute(filled, settings, "Model", [int(model)])
     tick_exact(filled, settings)
+
+
+@pytest.mark.parametrize("comes_back", ["with a download", "without numbers"])
+def test_an_entity_that_comes_back_while_a_set_has_not_seen_it_go_shows_nothing_of_before(
+    filled: Stores, settings: Settings, comes_back: str
+) -> None:
+    write(
+        filled,
+        'DELETE FROM "ResourceReview" WHERE "modelId" = 1',
+        'DELETE FROM "ModelVersion" WHERE "modelId" = 1',
+        'DELETE FROM "CollectionItem" WHERE "modelId" = 1',
+        'DELETE FROM "Comment" WHERE "modelId" = 1',
+        'DELETE FROM "BuzzTip" WHERE "entityType" = \'Model\' AND "entityId" = 1',
+        'DELETE FROM "Model" WHERE id = 1',
+    )
+    tick(filled, settings, ["model_collection_metrics"])
+    write(filled, 'INSERT INTO "Model" (id, "userId", status) VALUES (1, 901, \'Published\')')
+    if comes_back == "with a download":
+        write(
+            filled,
+            'INSERT INTO "CollectionItem" (id, "collectionId", "modelId", "addedById") VALUES (9001, 1, 1, 1)',
+            'INSERT INTO "ModelVersion" (id, "modelId", "baseModel", status) VALUES (12, 1, \'SDXL\', \'Published\')',
+        )
+        tick(filled, settings, ["model_collection_metrics"])
+        download(filled, version=12)
+    tick_exact(filled, settings)
+    assert model_counter(filled, "downloadCount") == (1 if comes_back == "with a download" else 0)
+    assert model_counter(filled, "thumbsUpCount") == model_counter(filled, "commentCount") == 0

@@ -50,17 +50,6 @@ def test_a_half_that_the_application_gets_in_the_way_of_is_written_all_the_same(
     assert [model for (model,) in kept] == [int(model) for model in models.strip("{}").split(",")]
 
 
-def test_nothing_but_what_moved_goes_to_clickhouse(filled: Stores, settings: Settings) -> None:
-    newest = filled.clickhouse.scalar("SELECT max(version) FROM entityMetricTotals")
-    download(filled, ip="10.8.0.2")
-    tick_exact(filled, settings)
-    sent = filled.clickhouse.rows(
-        "SELECT entityType, entityId, metricType FROM entityMetricTotals WHERE version > {newest:UInt64} ORDER BY ALL",
-        {"newest": newest},
-    )
-    assert sent == [("Model", 1, "Download"), ("ModelVersion", 10, "Download")]
-
-
 def _wait_for_somebody_who_waits(stores: Stores) -> None:
     for _ in range(600):
         if one(

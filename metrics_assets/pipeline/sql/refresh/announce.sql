@@ -1,7 +1,8 @@
 -- Who has to hear of this chunk: ClickHouse totals, Redis hashes, the search index. That is who moved; who is gone, whose
 -- row may have gone with it, or with another set's columns; and who has to be announced whether it moved or not. ClickHouse
--- hears all numbers of a row that is new, gone or announced, and what moved of another one.
--- Reads {work}, {written}, {before}; writes batch_total, publish_queue, search_queue.
+-- hears all numbers of a row, not those that moved: what the row showed before is no sign of what ClickHouse has. Somebody
+-- else may have written it, or it went and came again with zeros in this set's columns.
+-- Reads {work}, {written}; writes batch_total, publish_queue, search_queue.
 CREATE TEMP TABLE {told} ON COMMIT DROP AS
 SELECT w.{key} AS entity_id, NOT w.alive OR c.{key} IS NOT NULL AS changed
 FROM {work} w
@@ -12,9 +13,7 @@ INSERT INTO metrics.batch_total (batch_id, entity_type, entity_id, metric_type, 
 SELECT {version}, {entity}, w.{key}, v.metric_type, CASE WHEN w.alive THEN v.total ELSE 0 END
 FROM {work} w
 JOIN {told} t ON t.entity_id = w.{key}
-LEFT JOIN {before} b ON b.{key} = w.{key}
-CROSS JOIN LATERAL (VALUES {unpivoted}) AS v (metric_type, total, before)
-WHERE NOT w.alive OR w.announce OR b.{key} IS NULL OR v.total IS DISTINCT FROM v.before;
+CROSS JOIN LATERAL (VALUES {unpivoted}) AS v (metric_type, total);
 
 INSERT INTO metrics.publish_queue (entity_type, entity_id, version)
 SELECT {entity}, entity_id, {version} FROM {told};

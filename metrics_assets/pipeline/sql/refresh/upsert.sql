@@ -1,7 +1,7 @@
 -- Rows whose numbers moved, and no others, in key order. A row of zeros is not made. Reads {work}; writes {table}, {before},
--- the rows as they were, and {written}.
+-- the keys that have a row, and {written}.
 CREATE TEMP TABLE {before} ON COMMIT DROP AS
-SELECT {first_key}, {counters} FROM {table} WHERE {first_key} = ANY (ARRAY(SELECT {first_key} FROM {work})) AND NOT {keep_zero};
+SELECT {first_key} FROM {table} WHERE {first_key} = ANY (ARRAY(SELECT {first_key} FROM {work})) AND NOT {keep_zero};
 
 CREATE TEMP TABLE {written} ({typed_key}, inserted boolean NOT NULL) ON COMMIT DROP;
 
