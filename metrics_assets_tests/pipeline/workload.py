@@ -20,7 +20,7 @@ from metrics_assets.sample.traffic import all_changes, apply_random_change
 from metrics_assets.settings import Settings
 from metrics_assets.stores import Stores
 from metrics_assets.stores.postgres import Connection
-from metrics_assets_tests.pipeline.application import TODAY, empty, fill, in_transaction, review, tick_exact, write
+from metrics_assets_tests.pipeline.application import TODAY, empty, fill, in_transaction, one, review, tick_exact, write
 
 _ASSETS = (
     "entity_metric_events",
@@ -87,7 +87,12 @@ class Workload(RuleBasedStateMachine):
     @rule(days=st.integers(2, 5), user=st.integers(1, 8))
     def write_ahead_of_time(self, days: int, user: int) -> None:
         """A review whose date lies days ahead; at times its user has another one of the same model."""
-        self.next_id += 1
+        # changes number their reviews on from the last one, so that the next number may be taken
+        self.next_id = one(
+            self.stores,
+            f"SELECT min(n) FROM generate_series({self.next_id + 1}, {self.next_id + 10_000}) n"
+            ' WHERE n NOT IN (SELECT id FROM "ResourceReview")',
+        )
         ahead = f"localtimestamp + interval '{days} days'"
         write(self.stores, review(self.next_id, version=self.next_id, user=user, at=ahead))
 
