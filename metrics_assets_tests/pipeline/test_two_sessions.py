@@ -2,26 +2,23 @@
 
 from __future__ import annotations
 
-import time
 from concurrent.futures import ThreadPoolExecutor
 
 import psycopg
 import pytest
 
-from metrics_assets.pipeline import refresh
 from metrics_assets.pipeline.tick import tick
 from metrics_assets.settings import Settings
 from metrics_assets.stores import Stores, open_stores
+from metrics_assets_tests.local.support import wait_until
 from metrics_assets_tests.pipeline.application import download, model_counter, one, read, review, tick_exact, write
 
-_EVEN_AND_ODD = ("{2}", "{1}", "{1,2}")
+_WAITING = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND wait_event <> 'advisory'"
+
+pytestmark = pytest.mark.parametrize("sessions", ["two sessions"], indirect=True)
 
 
-@pytest.fixture(autouse=True)
-def few_are_many(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(refresh, "_MANY_KEYS", 1)
-
-
+@pytest.mark.usefixtures("sessions")
 def test_each_half_commits_under_a_number_of_its_own(filled: Stores, settings: Settings) -> None:
     write(filled, "DELETE FROM metrics.batch")
     for version in (10, 20):
@@ -30,9 +27,10 @@ def test_each_half_commits_under_a_number_of_its_own(filled: Stores, settings: S
     assert one(filled, "SELECT count(*) FROM metrics.batch WHERE kind = 'totals'") == 2
 
 
-@pytest.mark.parametrize("models", _EVEN_AND_ODD)
+@pytest.mark.usefixtures("sessions")
+@pytest.mark.parametrize("models", [[2], [1], [1, 2]])
 def test_a_half_that_the_application_gets_in_the_way_of_is_written_all_the_same(
-    filled: Stores, settings: Settings, models: str
+    filled: Stores, settings: Settings, models: list[int]
 ) -> None:
     write(filled, 'ALTER TABLE "ModelMetric" ADD COLUMN own text')
     before = [model_counter(filled, "thumbsUpCount", model) for model in (1, 2)]
@@ -41,20 +39,10 @@ def test_a_half_that_the_application_gets_in_the_way_of_is_written_all_the_same(
         application.execute('UPDATE "ModelMetric" SET own = \'kept\' WHERE "modelId" = ANY (%s)', [models])
         with open_stores(settings, run="beside") as stores:
             ticking = beside.submit(tick, stores, settings)
-            _wait_for_somebody_who_waits(filled)
+            wait_until(lambda: bool(one(filled, _WAITING)), "a tick waits for the application")
             application.commit()
             assert ticking.result(timeout=60).ok
     tick_exact(filled, settings)
     assert [model_counter(filled, "thumbsUpCount", model) for model in (1, 2)] == [number + 1 for number in before]
     kept = read(filled, 'SELECT "modelId" FROM "ModelMetric" WHERE own = \'kept\' ORDER BY 1')
-    assert [model for (model,) in kept] == [int(model) for model in models.strip("{}").split(",")]
-
-
-def _wait_for_somebody_who_waits(stores: Stores) -> None:
-    for _ in range(600):
-        if one(
-            stores, "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND wait_event <> 'advisory'"
-        ):
-            return
-        time.sleep(0.05)
-    raise AssertionError("nobody waits for the application's transaction")
+    assert [model for (model,) in kept] == models
