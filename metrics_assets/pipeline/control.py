@@ -7,9 +7,10 @@ from collections.abc import Mapping, Sequence
 from metrics_assets.catalog import LOG_CONTRIBUTIONS, LOGS, SETS, SOURCES
 from metrics_assets.errors import ConfigurationError
 from metrics_assets.pipeline import guard, restored
-from metrics_assets.pipeline.drain import Scope, drain_chunk
+from metrics_assets.pipeline.drain import drain_chunk
 from metrics_assets.pipeline.logs import count_entities
 from metrics_assets.pipeline.rebuild import mark_dirty, repair, with_parents
+from metrics_assets.pipeline.recount import Scope
 from metrics_assets.pipeline.refresh import mark_ids
 from metrics_assets.settings import Settings
 from metrics_assets.stores import Stores

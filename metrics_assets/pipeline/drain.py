@@ -9,24 +9,25 @@ from __future__ import annotations
 
 import datetime as dt
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from psycopg import sql
 
-from metrics_assets.catalog import CONTRIBUTIONS, SETS, SOURCES, Contribution, Source
-from metrics_assets.catalog.sources import IMAGE, MODEL, MODEL_VERSION, POST, RESOURCE_REVIEW
+from metrics_assets.catalog import CONTRIBUTIONS, SETS, SOURCES, Source
+from metrics_assets.catalog.sources import MODEL, MODEL_VERSION, POST, RESOURCE_REVIEW
 from metrics_assets.pipeline.crash import point
 from metrics_assets.pipeline.places import (
     contribution_places,
-    metric_pairs,
     pair_places,
     raw,
     routes_of_sets,
     set_places,
     source_places,
 )
+from metrics_assets.pipeline.recount import Scope, in_scope, metrics_of, pair_scope, stage_recount
+from metrics_assets.pipeline.statements import run_statements
 from metrics_assets.stores import sqlfile
 from metrics_assets.stores.postgres import Connection, Lock, locked, numbered_snapshot, retry_conflict, rows, scalar
 
@@ -40,24 +41,6 @@ _CHANGED_PARENTS: Mapping[str, sql.Composable] = {
     "sums_in_scope": raw(f"s.model_id IN ({_CHANGED_MODELS})"),
     "pairs_in_scope": raw("(p.model_id, p.base_model) IN (SELECT model_id, base_model FROM marked_pair)"),
 }
-
-
-@dataclass(frozen=True)
-class Scope:
-    """What to recount from the sources while draining.
-
-    Attributes:
-        sources: tables whose contributions are recounted.
-        entities: ids by entity type; None recounts every entity.
-    """
-
-    sources: tuple[Source, ...] = ()
-    entities: Mapping[str, Sequence[int]] | None = None
-
-    @property
-    def contributions(self) -> tuple[Contribution, ...]:
-        """The contributions of these sources."""
-        return tuple(c for c in CONTRIBUTIONS if c.source in self.sources)
 
 
 @dataclass(frozen=True)
@@ -206,12 +189,6 @@ def _sum_anew(connection: Connection, parents: Mapping[str, sql.Composable]) -> 
     run_statements(connection, "drain/sum_pairs.sql", **pair_places(), **parents)
 
 
-def run_statements(connection: Connection, name: str, **places: sql.Composable) -> None:
-    """Run the statements of `sql/<name>` one after the other, with their places filled."""
-    for statement in sqlfile.statements(sqlfile.read(_PACKAGE, f"sql/{name}")):
-        connection.execute(sqlfile.filled(statement, **places))
-
-
 def _count(connection: Connection, table: str) -> int:
     return int(scalar(connection, sql.SQL("SELECT count(*) FROM {}").format(sql.Identifier(table))))
 
@@ -341,67 +318,3 @@ def _mark_everything_dirty(connection: Connection, version: int) -> None:
             set_name=sql.Literal(metric_set.name),
             version=sql.Literal(version),
         )
-
-
-def stage_recount(connection: Connection, scope: Scope) -> None:
-    """Count the scope from the sources into the temporary table `recounted` (made by recount/begin.sql)."""
-    for contribution in scope.contributions:
-        places = {**source_places(contribution.source), **contribution_places(contribution)}
-        run_statements(
-            connection,
-            "recount/leaves.sql",
-            **places,
-            in_scope=entity_in_scope(scope, contribution.entity, contribution.entity_id),
-        )
-    if {IMAGE, POST} & set(scope.sources):
-        run_statements(
-            connection,
-            "recount/version_images.sql",
-            in_scope=entity_in_scope(scope, "ModelVersion", 'p."modelVersionId"'),
-        )
-
-
-def metrics_of(scope: Scope) -> sql.Composable:
-    """(entity type, metric) of every leaf total that the scope recounts."""
-    pairs = {(c.entity, c.metric) for c in scope.contributions}
-    if {IMAGE, POST} & set(scope.sources):
-        pairs.add(("ModelVersion", "Image"))
-    return metric_pairs(sorted(pairs))
-
-
-def entity_in_scope(scope: Scope, entity: str, expression: str) -> sql.Composable:
-    """Condition: the expression is an entity of the scope."""
-    if scope.entities is None:
-        return sql.SQL("TRUE")
-    return sql.SQL("{} = ANY ({}::integer[])").format(
-        sql.SQL(expression),
-        sql.Literal(list(scope.entities.get(entity, ()))),
-    )
-
-
-def in_scope(scope: Scope, alias: str, column: str) -> sql.Composable:
-    """Condition: the row of leaf_total is of an entity of the scope."""
-    if scope.entities is None:
-        return sql.SQL("TRUE")
-    return (
-        sql.SQL("(")
-        + sql.SQL(" OR ").join(
-            [
-                sql.SQL("({0}.entity_type = {1} AND {0}.{2} = ANY ({3}::integer[]))").format(
-                    sql.Identifier(alias), sql.Literal(entity), sql.Identifier(column), sql.Literal(list(ids))
-                )
-                for entity, ids in sorted(scope.entities.items())
-            ]
-            or [sql.SQL("FALSE").format()]
-        )
-        + sql.SQL(")")
-    )
-
-
-def pair_scope(scope: Scope) -> dict[str, sql.Composable]:
-    """Conditions: the version, the pair, or the sum, is of a model of the scope."""
-    return {
-        "versions_in_scope": entity_in_scope(scope, "Model", 'v."modelId"'),
-        "pairs_in_scope": entity_in_scope(scope, "Model", "p.model_id"),
-        "sums_in_scope": entity_in_scope(scope, "Model", "s.model_id"),
-    }

@@ -14,11 +14,12 @@ from collections.abc import Callable, Iterator, Sequence
 from metrics_assets.catalog import CONTRIBUTIONS, DAILY_ASSET, EVENTS_ASSET, LOGS, SOURCES, select
 from metrics_assets.pipeline import guard, ledger, state
 from metrics_assets.pipeline.crash import point
-from metrics_assets.pipeline.drain import Scope, Stopwatch, drain_chunk
+from metrics_assets.pipeline.drain import Stopwatch, drain_chunk
 from metrics_assets.pipeline.forward import forward, roll_up_days
 from metrics_assets.pipeline.logs import load_log
 from metrics_assets.pipeline.places import source_places
 from metrics_assets.pipeline.rebuild import Days, mark_dirty, rebuild_contributions
+from metrics_assets.pipeline.recount import Scope
 from metrics_assets.pipeline.reports import Report
 from metrics_assets.pipeline.tick import refresh
 from metrics_assets.settings import Settings

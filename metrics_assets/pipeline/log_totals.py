@@ -16,9 +16,10 @@ from psycopg import sql
 
 from metrics_assets.catalog import LOG_CONTRIBUTIONS, Log, LogContribution
 from metrics_assets.pipeline.crash import point
-from metrics_assets.pipeline.drain import mark_moved, move_sums, run_statements
+from metrics_assets.pipeline.drain import mark_moved, move_sums
 from metrics_assets.pipeline.forward import send_days
 from metrics_assets.pipeline.places import raw
+from metrics_assets.pipeline.statements import run_statements
 from metrics_assets.stores import Stores, sqlfile
 from metrics_assets.stores.postgres import Connection, Lock, locked, next_version, retry_conflict, rows, scalar
 

@@ -19,8 +19,8 @@ from metrics_assets.pipeline import guard, ledger, restored, state
 from metrics_assets.pipeline.drain import Drained, Stopwatch, drain_chunk
 from metrics_assets.pipeline.forward import Forwarded, forward
 from metrics_assets.pipeline.logs import LogReport, count_log
+from metrics_assets.pipeline.marked import rebuild_marked_sources
 from metrics_assets.pipeline.publish import publish
-from metrics_assets.pipeline.rebuild import rebuild_marked_sources
 from metrics_assets.pipeline.refresh import dirty_keys, refresh_keys
 from metrics_assets.pipeline.reports import Report, RuleFailure
 from metrics_assets.settings import Settings

@@ -8,13 +8,11 @@ that differ are recounted inside a drain. None of it makes a tick or a writer wa
 from __future__ import annotations
 
 import datetime as dt
-import math
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from psycopg import sql
-from psycopg.types.json import Jsonb
 
 from metrics_assets.catalog import (
     CONTRIBUTIONS,
@@ -23,28 +21,21 @@ from metrics_assets.catalog import (
     LOGS,
     SOURCES,
     Contribution,
+    MetricSet,
     Source,
     metric_set,
 )
 from metrics_assets.pipeline import guard, ledger, restored, state
 from metrics_assets.pipeline.crash import point
-from metrics_assets.pipeline.drain import (
-    Scope,
-    Stopwatch,
-    drain_chunk,
-    entity_in_scope,
-    in_scope,
-    metrics_of,
-    pair_scope,
-    run_statements,
-    stage_recount,
-)
+from metrics_assets.pipeline.drain import Stopwatch, drain_chunk
 from metrics_assets.pipeline.forward import EVENT_COLUMNS, forward, roll_up_days
 from metrics_assets.pipeline.logs import count_days
 from metrics_assets.pipeline.places import contribution_places, pair_places, raw, set_places, source_places
 from metrics_assets.pipeline.publish import publish
+from metrics_assets.pipeline.recount import Scope, entity_in_scope, in_scope, metrics_of, pair_scope, stage_recount
 from metrics_assets.pipeline.refresh import dirty_keys, refresh_keys
 from metrics_assets.pipeline.reports import Report, RuleFailure
+from metrics_assets.pipeline.statements import run_statements
 from metrics_assets.settings import Settings
 from metrics_assets.stores import Stores, sqlfile
 from metrics_assets.stores.postgres import Connection, Lock, locked, next_version, numbered_snapshot, rows, scalar
@@ -52,11 +43,8 @@ from metrics_assets.stores.postgres import Connection, Lock, locked, next_versio
 _PACKAGE = "metrics_assets.pipeline"
 # More entities than this are not listed: then everything is compared, which costs less than looking each one up.
 _MANY_ENTITIES = 100_000
-# Rows that a step of rebuilding a marked table has to do with: some seconds of work.
-_ROWS_A_STEP = 5_000_000
-_MARKED = "marked tables"
-_FIRST_DAY = dt.date(1900, 1, 1)
-_LAST_DAY = dt.date(2299, 12, 31)
+FIRST_DAY = dt.date(1900, 1, 1)
+LAST_DAY = dt.date(2299, 12, 31)
 
 
 @dataclass(frozen=True)
@@ -72,8 +60,8 @@ class Days:
         """The days that the partitions from `first` to `last` own."""
         today = dt.datetime.now(dt.UTC).date()
         return cls(
-            _FIRST_DAY if first <= settings.start_date else first,
-            _LAST_DAY if last >= today else last,
+            FIRST_DAY if first <= settings.start_date else first,
+            LAST_DAY if last >= today else last,
         )
 
     @property
@@ -84,14 +72,14 @@ class Days:
     @property
     def everything(self) -> bool:
         """Whether the range holds every day there is."""
-        return self.first == _FIRST_DAY and self.last == _LAST_DAY
+        return self.first == FIRST_DAY and self.last == LAST_DAY
 
     def places(self, created_at: str) -> dict[str, sql.Composable]:
         """The range as SQL conditions on a timestamp column; null lies on the first day there is."""
         column = sql.Identifier(created_at)
         first, end = sql.Literal(self.first.isoformat()), sql.Literal((self.last + dt.timedelta(days=1)).isoformat())
         within = sql.SQL("({0} >= {1}::timestamp AND {0} < {2}::timestamp)").format(column, first, end)
-        if self.first == _FIRST_DAY:
+        if self.first == FIRST_DAY:
             within = sql.SQL("({0} < {1}::timestamp OR {0} IS NULL)").format(column, end)
         return {
             "in_days": sql.SQL("TRUE") if self.everything else within,
@@ -100,7 +88,7 @@ class Days:
         }
 
 
-ALL_DAYS = Days(_FIRST_DAY, _LAST_DAY)
+ALL_DAYS = Days(FIRST_DAY, LAST_DAY)
 
 
 def rebuild(
@@ -127,33 +115,28 @@ def rebuild(
     started_at, started = dt.datetime.now(dt.UTC), time.perf_counter()
     watch = Stopwatch()
     days = Days.of_partitions(first_day, last_day, settings)
-    sources = _sources_of(asset)
-    logs = LOGS if asset in {EVENTS_ASSET, DAILY_ASSET} else metric_set(asset).logs
+    target = None if asset in {EVENTS_ASSET, DAILY_ASSET} else metric_set(asset)
     held: list[RuleFailure] = []
     with stores.postgres.connection() as connection, locked(connection, Lock.REPAIR):
         guard.check(connection)
         restored.look(stores, connection)
-        backlog = 0 if asset in {EVENTS_ASSET, DAILY_ASSET} else dirty_keys(connection, metric_set(asset))
-        version, written = _built_by_run(connection, run_id, first_day, last_day), 0
+        backlog = dirty_keys(connection, target) if target else 0
+        version, written = _built_by_run(connection, run_id, EVENTS_ASSET, first_day, last_day), 0
         if version is None:
-            with watch.time("contributions"):
-                version, written = rebuild_contributions(stores, connection, sources, days)
-            with watch.time("rollup"):
-                forward(stores, connection)
-                roll_up_days(stores, connection, days.first.isoformat(), days.last.isoformat())
-            point("rebuild: rolled up")
-            with watch.time("logs"):
-                for log in logs:
-                    count_days(stores, connection, log, days.first.isoformat(), days.last.isoformat())
-            point("rebuild: logs counted")
+            version, written = _rebuild_shared_layer(stores, connection, settings, target, days, watch)
         outcome, changed = "done", 0
-        if asset not in {EVENTS_ASSET, DAILY_ASSET}:
+        if target:
             if state.is_loading(connection, asset):
                 outcome = "loading"
             elif state.pause_reason(connection, asset) is not None:
                 outcome = "paused"
             else:
-                changed, held = _rebuild_outputs(stores, connection, settings, asset, days, watch)
+                stale = [
+                    name
+                    for name in target.reads
+                    if _built_by_run(connection, run_id, name, first_day, last_day) is None
+                ]
+                changed, held = _rebuild_outputs(stores, connection, settings, [*stale, asset], days, watch)
                 outcome = "refused by rule" if held else "done"
         ledger.note_built_days(connection, [asset], first_day, last_day, version)
         return ledger.write(
@@ -172,7 +155,7 @@ def rebuild(
                 rows_read=written,
                 rows_written=written + changed,
                 backlog_before=backlog,
-                backlog_after=0 if asset in {EVENTS_ASSET, DAILY_ASSET} else dirty_keys(connection, metric_set(asset)),
+                backlog_after=dirty_keys(connection, target) if target else 0,
                 steps=watch.steps,
                 rule_failures=tuple(held),
                 detail={"contributions": written},
@@ -180,34 +163,65 @@ def rebuild(
         )
 
 
-def _built_by_run(connection: Connection, run_id: str | None, first: dt.date, last: dt.date) -> int | None:
-    """Version of the contributions, their rollup and the logs' that this run has rebuilt for all of these days."""
+def _built_by_run(connection: Connection, run_id: str | None, asset: str, first: dt.date, last: dt.date) -> int | None:
+    """Version with which this run has rebuilt all of these days of an asset; None when it has not."""
     found = scalar(
         connection,
         "SELECT version FROM metrics.ledger WHERE run_id = %s AND set_name = %s AND mode = 'rebuild'"
         " AND outcome = 'done' AND first_day <= %s AND last_day >= %s ORDER BY id DESC LIMIT 1",
         run_id,
-        EVENTS_ASSET,
+        asset,
         first,
         last,
     )
     return None if found is None else int(found)
 
 
-def _rebuild_outputs(
-    stores: Stores, connection: Connection, settings: Settings, asset: str, days: Days, watch: Stopwatch
-) -> tuple[int, list[RuleFailure]]:
-    target = metric_set(asset)
-    entities = active_entities(stores, connection, days)
-    with watch.time("totals"):
-        repair(connection, Scope(target.sources, entities), settings)
+def _rebuild_shared_layer(
+    stores: Stores,
+    connection: Connection,
+    settings: Settings,
+    target: MetricSet | None,
+    days: Days,
+    watch: Stopwatch,
+) -> tuple[int, int]:
+    """Contributions, their rollup, the logs' days, and the totals of everything active on the days: of what the set is
+    counted from, or of everything. Returns the version of the contributions, and how many were written."""
+    sources = _sources_of(target)
+    with watch.time("contributions"):
+        version, written = rebuild_contributions(stores, connection, sources, days)
+    with watch.time("rollup"):
+        forward(stores, connection)
+        roll_up_days(stores, connection, days.first.isoformat(), days.last.isoformat())
+    point("rebuild: rolled up")
+    with watch.time("logs"):
+        for log in target.logs if target else LOGS:
+            count_days(stores, connection, log, days.first.isoformat(), days.last.isoformat())
+    point("rebuild: logs counted")
+    # before the first load is whole, its own drain counts all totals, and must find every captured change
+    if not state.shared_layer_loading(connection):
+        with watch.time("totals"):
+            repair(connection, Scope(sources, active_entities(stores, connection, days)), settings)
         point("rebuild: totals settled")
-        mark_dirty(connection, [*target.reads, asset], entities)
+    return version, written
+
+
+def _rebuild_outputs(
+    stores: Stores, connection: Connection, settings: Settings, sets: Sequence[str], days: Days, watch: Stopwatch
+) -> tuple[int, list[RuleFailure]]:
+    """Write the outputs of everything active on the days: of the last of these sets, and first of those that it reads.
+
+    Returns:
+        Rows that the last one wrote, and what its rules held back.
+    """
+    *_, asset = sets
+    with watch.time("outputs"):
+        mark_dirty(connection, sets, active_entities(stores, connection, days))
     point("rebuild: keys marked")
     changed = 0
     held: list[RuleFailure] = []
     with watch.time("outputs"):
-        for name in (*target.reads, asset):
+        for name in sets:
             if state.pause_reason(connection, name) is not None or state.is_loading(connection, name):
                 continue
             written, size = metric_set(name), settings.set_chunk_keys
@@ -221,80 +235,6 @@ def _rebuild_outputs(
     with watch.time("redis"):
         publish(stores, connection)
     return changed, held
-
-
-def rebuild_marked_sources(stores: Stores, connection: Connection, deadline: float = math.inf) -> tuple[str, ...]:
-    """Make the contributions and the rollup of marked tables equal to them: after a TRUNCATE or broken capture.
-
-    Their totals were recounted by the drain that saw the marker; the marker goes when this is done. It goes by steps
-    of days and remembers them, so that a large table takes several ticks and each of them ends.
-
-    Args:
-        deadline: no further step is begun after this time, by time.perf_counter().
-
-    Returns:
-        The tables, once they are done.
-    """
-    marked = rows(connection, "SELECT id, source FROM metrics.capture_marker WHERE counted_at IS NOT NULL ORDER BY id")
-    if not marked:
-        return ()
-    markers = [int(number) for number, _ in marked]
-    tables = tuple(sorted({str(table) for _, table in marked}))
-    sources = [source for source in SOURCES if source.table in tables]
-    for days in _steps(_rows_by_month(stores, connection, sources), _begin(connection, markers)):
-        rebuild_contributions(stores, connection, sources, days)
-        point("marked tables: contributions written")
-        roll_up_days(stores, connection, days.first.isoformat(), days.last.isoformat())
-        point("marked tables: rolled up")
-        if days.last == _LAST_DAY:
-            break
-        _note_begin(connection, markers, days.last + dt.timedelta(days=1))
-        if time.perf_counter() > deadline:
-            return ()
-    with connection.transaction():
-        connection.execute("DELETE FROM metrics.capture_marker WHERE id = ANY (%s)", (markers,))
-        connection.execute("DELETE FROM metrics.schema_state WHERE name = %s", (_MARKED,))
-    return tables
-
-
-def _rows_by_month(stores: Stores, connection: Connection, sources: Sequence[Source]) -> dict[dt.date, int]:
-    """Rows that a step over a month has to do with: those of the sources, and all contributions."""
-    months: dict[dt.date, int] = {}
-    for number, count in stores.clickhouse.rows(
-        "SELECT toYYYYMM(greatest(day, toDate32('1970-01-01'))), count() FROM entityMetricEvents GROUP BY 1"
-    ):
-        months[dt.date(number // 100, number % 100, 1)] = int(count)
-    for source in (source for source in sources if source.created_at):
-        for month, count in rows(
-            connection, sqlfile.compose(_PACKAGE, "sql/rebuild/months.sql", **source_places(source))
-        ):
-            months[month] = months.get(month, 0) + int(count)
-    return months
-
-
-def _steps(months: Mapping[dt.date, int], begin: dt.date) -> Iterator[Days]:
-    """Every day from `begin` on, in ranges of whole months with about as many rows as one step should hold."""
-    held = 0
-    for month in sorted(month for month in months if month >= begin):
-        if held and held + months[month] > _ROWS_A_STEP:
-            yield Days(begin, month - dt.timedelta(days=1))
-            begin, held = month, 0
-        held += months[month]
-    yield Days(begin, _LAST_DAY)
-
-
-def _begin(connection: Connection, markers: Sequence[int]) -> dt.date:
-    """The first day that is not done for exactly these markers."""
-    found = scalar(connection, "SELECT value::jsonb FROM metrics.schema_state WHERE name = %s", _MARKED)
-    return dt.date.fromisoformat(found["begin"]) if found and found["markers"] == list(markers) else _FIRST_DAY
-
-
-def _note_begin(connection: Connection, markers: Sequence[int], begin: dt.date) -> None:
-    connection.execute(
-        "INSERT INTO metrics.schema_state (name, value) VALUES (%s, %s::jsonb)"
-        " ON CONFLICT (name) DO UPDATE SET value = excluded.value, applied_at = now()",
-        (_MARKED, Jsonb({"markers": list(markers), "begin": begin.isoformat()})),
-    )
 
 
 def rebuild_contributions(
@@ -414,8 +354,9 @@ def mark_dirty(connection: Connection, set_names: Sequence[str], entities: Mappi
         )
 
 
-def _sources_of(asset: str) -> tuple[Source, ...]:
-    if asset in {EVENTS_ASSET, DAILY_ASSET}:
+def _sources_of(target: MetricSet | None) -> tuple[Source, ...]:
+    """Sources of a set and of those that it reads; all when None."""
+    if target is None:
         return SOURCES
-    names = {source.table for name in (asset, *metric_set(asset).reads) for source in metric_set(name).sources}
+    names = {source.table for name in (target.name, *target.reads) for source in metric_set(name).sources}
     return tuple(source for source in SOURCES if source.table in names)

@@ -20,9 +20,9 @@ from metrics_assets.catalog import SETS, MetricSet, Output
 from metrics_assets.errors import StoreUnreachable
 from metrics_assets.pipeline import rules
 from metrics_assets.pipeline.crash import point
-from metrics_assets.pipeline.drain import run_statements
 from metrics_assets.pipeline.places import dirty_table, listed, pair_column, raw
 from metrics_assets.pipeline.reports import RuleFailure
+from metrics_assets.pipeline.statements import run_statements
 from metrics_assets.stores import Stores, sqlfile
 from metrics_assets.stores.postgres import (
     Connection,

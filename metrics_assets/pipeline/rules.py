@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from psycopg import sql
 
 from metrics_assets.catalog import CONTRIBUTIONS, Contribution, MetricSet, Output
-from metrics_assets.pipeline.drain import Scope, run_statements, stage_recount
+from metrics_assets.pipeline.recount import Scope, stage_recount
+from metrics_assets.pipeline.statements import run_statements
 from metrics_assets.stores import sqlfile
 from metrics_assets.stores.postgres import Connection, rows, scalar
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from metrics_assets.pipeline import rebuild as rebuild_module
+from metrics_assets.pipeline import marked
 from metrics_assets.pipeline.drain import drain_chunk
 from metrics_assets.pipeline.rebuild import rebuild
 from metrics_assets.pipeline.tick import tick
@@ -219,7 +219,7 @@ def test_a_tick_that_runs_out_of_time_ends_cleanly_and_says_what_is_left(filled:
 def test_a_table_that_was_emptied_and_filled_is_rebuilt_by_steps_that_are_remembered(
     filled: Stores, settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(rebuild_module, "_ROWS_A_STEP", 10)
+    monkeypatch.setattr(marked, "_ROWS_A_STEP", 10)
     hurried = settings.model_copy(update={"tick_max_seconds": 0.000001})
     write(
         filled,
