@@ -129,7 +129,7 @@ def _send(stores: Stores, connection: Connection, batches: list[int]) -> Forward
         _copy(
             stores,
             connection,
-            "COPY (SELECT entity_type, entity_id, metric_type, total, batch_id"
+            "COPY (SELECT entity_type, entity_id, unnest(metric_types), unnest(totals), batch_id"
             " FROM metrics.batch_total WHERE batch_id = ANY (%s) AND entity_id > 0) TO STDOUT",
             (batches,),
             "entityMetricTotals",

@@ -209,7 +209,8 @@ def _refresh(
         written += int(scalar(connection, sql.SQL("SELECT count(*) FROM {written}").format(**places)))
     connection.execute(
         "INSERT INTO metrics.batch (id, kind, total_rows)"
-        " SELECT %s, 'totals', count(*) FROM metrics.batch_total WHERE batch_id = %s HAVING count(*) > 0",
+        " SELECT %s, 'totals', sum(cardinality(totals)) FROM metrics.batch_total WHERE batch_id = %s"
+        " HAVING count(*) > 0",
         (version, version),
     )
     point("set: before commit")
@@ -316,8 +317,5 @@ def _places(metric_set: MetricSet, output: Output, version: int) -> dict[str, sq
             if c.of == ("versions",)
         ),
         "metadata": listed((column.name for column in output.metadata), alias="m") if output.metadata else sql.SQL(""),
-        "unpivoted": sql.SQL(", ").join(
-            sql.SQL("({}::metrics.metric_type, w.{})").format(sql.Literal(c.metric), sql.Identifier(c.column))
-            for c in output.counters
-        ),
+        "metric_types": sql.Literal([c.metric for c in output.counters]) + raw("::metrics.metric_type[]"),
     }

@@ -80,3 +80,22 @@ def test_a_database_of_a_later_version_is_refused(stores: Stores, settings: Sett
     write(stores, "UPDATE metrics.schema_state SET value = '0' WHERE name = 'schema version'")
     schema.apply(stores)
     tick_exact(stores, settings)
+
+
+def test_totals_that_an_earlier_version_left_for_clickhouse_arrive(filled: Stores, settings: Settings) -> None:
+    write(
+        filled,
+        "DROP TABLE metrics.batch_total",
+        "CREATE TABLE metrics.batch_total (batch_id bigint NOT NULL, entity_type metrics.entity_type NOT NULL,"
+        " entity_id integer NOT NULL, metric_type metrics.metric_type NOT NULL, total bigint NOT NULL)",
+        "INSERT INTO metrics.batch (id, kind, total_rows) VALUES (nextval('metrics.version'), 'totals', 2)",
+        "INSERT INTO metrics.batch_total SELECT max(b.id), 'Model', 1, m::metrics.metric_type, 70"
+        " FROM metrics.batch b, unnest(ARRAY['Comment', 'Tip']) m GROUP BY m",
+    )
+    schema.apply(filled)
+    schema.apply(filled)
+    tick(filled, settings)
+    assert filled.clickhouse.rows(
+        "SELECT metricType, argMax(total, version) FROM entityMetricTotals WHERE entityType = 'Model'"
+        " AND entityId = 1 AND metricType IN ('Comment', 'Tip') GROUP BY metricType ORDER BY metricType"
+    ) == [("Comment", 70), ("Tip", 70)]

@@ -102,6 +102,6 @@ def test_a_batch_with_an_id_below_one_that_an_earlier_version_sealed_is_sent(
     write(
         filled,
         "INSERT INTO metrics.batch (id, kind, total_rows) VALUES (nextval('metrics.version'), 'totals', 1)",
-        "INSERT INTO metrics.batch_total SELECT max(id), 'Model', -5, 'Tip', 0 FROM metrics.batch",
+        "INSERT INTO metrics.batch_total SELECT max(id), 'Model', -5, '{Tip}', '{0}' FROM metrics.batch",
     )
     assert tick(filled, settings).ok

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import uuid
+
 import pytest
 
+from metrics_assets.catalog import DAILY_ASSET, EVENTS_ASSET, SETS
 from metrics_assets.pipeline import marked
 from metrics_assets.pipeline.drain import drain_chunk
 from metrics_assets.pipeline.rebuild import rebuild
@@ -80,6 +83,22 @@ def test_a_wrong_total_is_noticed_and_repaired_by_a_rebuild(filled: Stores, sett
     for asset in ("model_metrics", "model_collection_metrics", "base_model_metrics"):
         rebuild(filled, settings, asset, settings.start_date, TODAY)
     tick_exact(filled, settings)
+
+
+def test_one_run_of_all_assets_repairs_totals_and_outputs_alike(filled: Stores, settings: Settings) -> None:
+    write(
+        filled,
+        "UPDATE metrics.leaf_total SET total = total + 3",
+        "UPDATE metrics.base_model_total SET thumbs_up = thumbs_up + 1",
+        'UPDATE "ReviewStatsByBaseModel" SET "thumbsUpCount" = 777',
+        'UPDATE "ModelBaseModelMetric" SET "thumbsUpCount" = 888, "downloadCount" = 999',
+    )
+    run_id = uuid.uuid4().hex
+    for asset in (EVENTS_ASSET, DAILY_ASSET, *(metric_set.name for metric_set in SETS)):
+        report = rebuild(filled, settings, asset, settings.start_date, TODAY, run_id=run_id)
+        # counted once, by the first: what the run has rebuilt is not done again
+        assert ("totals" in report.steps) == (asset == EVENTS_ASSET)
+    assert_exact(filled)
 
 
 def test_a_wrong_total_of_a_key_that_a_tick_takes_is_not_published(filled: Stores, settings: Settings) -> None:

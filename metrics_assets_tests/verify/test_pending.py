@@ -19,7 +19,7 @@ from metrics_assets_tests.verify.world import change
     [
         "INSERT INTO metrics.dirty_key VALUES ('model_metrics', 'ModelVersion', 20, NULL, 1)",
         "INSERT INTO metrics.publish_queue VALUES ('ModelVersion', 20, 1)",
-        "INSERT INTO metrics.batch_total VALUES (1, 'ModelVersion', 20, 'Image', 1)",
+        "INSERT INTO metrics.batch_total VALUES (1, 'ModelVersion', 20, '{Image}', '{1}')",
         "INSERT INTO metrics.batch_event VALUES (1, 'Post', 102, 'Image', '2024-03-02', 1, 1, 1, '2024-03-02', '')",
         "INSERT INTO metrics.capture_marker (source, reason) VALUES ('Image', 'TRUNCATE')",
     ],
@@ -103,7 +103,7 @@ def test_a_captured_change_does_not_hide_a_difference_elsewhere(small_world: Sto
 def test_a_forwarded_batch_is_not_on_its_way(small_world: Stores) -> None:
     change(small_world, 'UPDATE "ModelVersionMetric" SET "imageCount" = 9 WHERE "modelVersionId" = 20')
     change(small_world, "INSERT INTO metrics.batch (id, kind, forwarded_at) VALUES (1, 'drain', now())")
-    change(small_world, "INSERT INTO metrics.batch_total VALUES (1, 'ModelVersion', 20, 'Image', 1)")
+    change(small_world, "INSERT INTO metrics.batch_total VALUES (1, 'ModelVersion', 20, '{Image}', '{1}')")
     assert [difference.key for difference in verify(small_world, []).differences] == ["20"]
 
 
@@ -159,7 +159,8 @@ def one_comment_and_its_tick(stores: Stores, number: int) -> None:
             connection.execute("DELETE FROM metrics.outbox")
             connection.execute("INSERT INTO metrics.publish_queue VALUES ('Model', 1, 1)")
             connection.execute(
-                "INSERT INTO metrics.batch_total VALUES (%s, 'Model', 1, 'Comment', %s)", [number, total]
+                "INSERT INTO metrics.batch_total VALUES (%s, 'Model', 1, '{Comment}', ARRAY[%s]::bigint[])",
+                [number, total],
             )
         world.set_event(stores, day, 1, version, event_key=number)
         world.set_day(stores, day, number, version)

@@ -115,13 +115,23 @@ CREATE TABLE IF NOT EXISTS metrics.batch_event (
     created_at  timestamp(3) NOT NULL,
     source      text NOT NULL
 );
+-- The totals of an entity, in the order of their metrics: a row for each of them would cost several times more.
 CREATE TABLE IF NOT EXISTS metrics.batch_total (
-    batch_id    bigint NOT NULL,
-    entity_type metrics.entity_type NOT NULL,
-    entity_id   integer NOT NULL,
-    metric_type metrics.metric_type NOT NULL,
-    total       bigint NOT NULL
+    batch_id     bigint NOT NULL,
+    entity_type  metrics.entity_type NOT NULL,
+    entity_id    integer NOT NULL,
+    metric_types metrics.metric_type[] NOT NULL,
+    totals       bigint[] NOT NULL
 );
+-- of an earlier version, a row for each: what waits there goes on
+DO $$
+BEGIN
+    ALTER TABLE metrics.batch_total ALTER COLUMN metric_type TYPE metrics.metric_type[] USING ARRAY[metric_type];
+    ALTER TABLE metrics.batch_total ALTER COLUMN total TYPE bigint[] USING ARRAY[total];
+    ALTER TABLE metrics.batch_total RENAME COLUMN metric_type TO metric_types;
+    ALTER TABLE metrics.batch_total RENAME COLUMN total TO totals;
+EXCEPTION WHEN undefined_column THEN NULL;
+END $$;
 -- Days of a log's metric as they were counted, absolute; leaf totals moved by them in the transaction that sealed them.
 CREATE TABLE IF NOT EXISTS metrics.batch_day (
     batch_id    bigint NOT NULL,

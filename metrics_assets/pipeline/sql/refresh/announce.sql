@@ -9,11 +9,11 @@ FROM {work} w
 LEFT JOIN {written} c ON c.{key} = w.{key}
 WHERE NOT w.alive OR w.announce OR c.{key} IS NOT NULL;
 
-INSERT INTO metrics.batch_total (batch_id, entity_type, entity_id, metric_type, total)
-SELECT {version}, {entity}, w.{key}, v.metric_type, CASE WHEN w.alive THEN v.total ELSE 0 END
+INSERT INTO metrics.batch_total (batch_id, entity_type, entity_id, metric_types, totals)
+SELECT {version}, {entity}, w.{key}, {metric_types},
+       CASE WHEN w.alive THEN ARRAY[{counters}] ELSE array_fill(0::bigint, ARRAY[cardinality({metric_types})]) END
 FROM {work} w
-JOIN {told} t ON t.entity_id = w.{key}
-CROSS JOIN LATERAL (VALUES {unpivoted}) AS v (metric_type, total);
+JOIN {told} t ON t.entity_id = w.{key};
 
 INSERT INTO metrics.publish_queue (entity_type, entity_id, version)
 SELECT {entity}, entity_id, {version} FROM {told};
