@@ -6,6 +6,7 @@ ledger.
 
 from __future__ import annotations
 
+import contextlib
 import datetime as dt
 import itertools
 import os
@@ -166,8 +167,9 @@ def _tick(running: Running, run_id: str, finished_at: dt.datetime, rows_written:
 def _stop(process: subprocess.Popen[bytes]) -> None:
     """End the daemon and what it started; what does not end by itself is killed with its group."""
     process.send_signal(signal.SIGINT)
-    try:
+    with contextlib.suppress(subprocess.TimeoutExpired):
         process.wait(timeout=_STOP_SECONDS)
-    except subprocess.TimeoutExpired:
+    # its code server may outlive it
+    with contextlib.suppress(ProcessLookupError):
         os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
+    process.wait()

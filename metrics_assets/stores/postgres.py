@@ -130,36 +130,37 @@ class Postgres:
             self._pool.putconn(connection)
 
     def read(self, work: Callable[[Connection], T]) -> T:
-        """What reads on a connection return. Connections that have died in the pool are passed over.
+        """What reads on a connection return; read once more when the connection died meanwhile.
 
         Raises:
             StoreUnreachable: Postgres does not answer.
         """
-        for left in reversed(range(_CONNECTIONS + 1)):  # after a restart, all of the pool are dead
-            try:
-                with self.connection() as connection:
-                    return work(connection)
-            except psycopg.Error as error:
-                if not is_transient(error):
-                    raise
-                if not left:
-                    reason = " ".join(str(error).split())
-                    raise StoreUnreachable(
-                        f"Postgres does not answer at {self._where}: {reason.rstrip('.')}. "
-                        "Check METRICS_POSTGRES_DSN, or run `metrics-assets local status`."
-                    ) from error
-        raise AssertionError("the last attempt returns or raises")
+        try:
+            return retry(retry=retry_if_exception(is_transient), stop=stop_after_attempt(2), reraise=True)(
+                self._reading
+            )(work)
+        except psycopg.Error as error:
+            if not is_transient(error):
+                raise
+            raise self._unreachable(error) from error
+
+    def _reading(self, work: Callable[[Connection], T]) -> T:
+        with self.connection() as connection:
+            return work(connection)
 
     def _knock(self) -> None:
         """Connect once without the pool, to learn why it cannot."""
         try:
             psycopg.connect(self.dsn, **self._how).close()
         except psycopg.OperationalError as error:
-            reason = " ".join(str(error).split()).rpartition(" failed: ")[2]
-            raise StoreUnreachable(
-                f"Postgres does not answer at {self._where}: {reason.rstrip('.')}. "
-                "Check METRICS_POSTGRES_DSN, or run `metrics-assets local status`."
-            ) from error
+            raise self._unreachable(error) from error
+
+    def _unreachable(self, error: psycopg.Error) -> StoreUnreachable:
+        reason = " ".join(str(error).split()).rpartition(" failed: ")[2]
+        return StoreUnreachable(
+            f"Postgres does not answer at {self._where}: {reason.rstrip('.')}. "
+            "Check METRICS_POSTGRES_DSN, or run `metrics-assets local status`."
+        )
 
     def close(self) -> None:
         """Close every connection; locks held by them are freed."""
