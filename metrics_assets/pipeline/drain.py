@@ -26,7 +26,7 @@ from metrics_assets.pipeline.places import (
     set_places,
     source_places,
 )
-from metrics_assets.pipeline.recount import Scope, in_scope, metrics_of, pair_scope, stage_recount
+from metrics_assets.pipeline.recount import Scope, in_scope, metrics_of, pair_scope, stage_recount, sum_places
 from metrics_assets.pipeline.statements import run_statements
 from metrics_assets.stores import sqlfile
 from metrics_assets.stores.postgres import Connection, Lock, locked, numbered_snapshot, retry_conflict, rows, scalar
@@ -185,8 +185,9 @@ def sum_all_anew(connection: Connection) -> None:
 
 
 def _sum_anew(connection: Connection, parents: Mapping[str, sql.Composable]) -> None:
-    run_statements(connection, "drain/sum_models.sql", **set_places(), **parents)
-    run_statements(connection, "drain/sum_pairs.sql", **pair_places(), **parents)
+    places = sum_places(parents)
+    run_statements(connection, "drain/sum_models.sql", **places)
+    run_statements(connection, "drain/sum_pairs.sql", **places)
 
 
 def _count(connection: Connection, table: str) -> int:

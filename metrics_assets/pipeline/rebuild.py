@@ -30,9 +30,17 @@ from metrics_assets.pipeline.crash import point
 from metrics_assets.pipeline.drain import Stopwatch, drain_chunk
 from metrics_assets.pipeline.forward import EVENT_COLUMNS, forward, roll_up_days
 from metrics_assets.pipeline.logs import count_days
-from metrics_assets.pipeline.places import contribution_places, pair_places, raw, set_places, source_places
+from metrics_assets.pipeline.places import contribution_places, raw, set_places, source_places
 from metrics_assets.pipeline.publish import publish
-from metrics_assets.pipeline.recount import Scope, entity_in_scope, in_scope, metrics_of, pair_scope, stage_recount
+from metrics_assets.pipeline.recount import (
+    Scope,
+    entity_in_scope,
+    in_scope,
+    metrics_of,
+    pair_scope,
+    stage_recount,
+    sum_places,
+)
 from metrics_assets.pipeline.refresh import dirty_keys, refresh_keys
 from metrics_assets.pipeline.reports import Report, RuleFailure
 from metrics_assets.pipeline.statements import run_statements
@@ -326,8 +334,9 @@ def repair(connection: Connection, scope: Scope, settings: Settings) -> int:
             in_scope=in_scope(scope, "t", "entity_id"),
         )
         run_statements(connection, "recount/drifted_pairs.sql", **pair_scope(scope))
-        run_statements(connection, "recount/drifted_pair_sums.sql", **pair_scope(scope), **pair_places())
-        run_statements(connection, "recount/drifted_model_sums.sql", **pair_scope(scope), **set_places())
+        sums = sum_places(pair_scope(scope))
+        run_statements(connection, "recount/drifted_pair_sums.sql", **sums)
+        run_statements(connection, "recount/drifted_model_sums.sql", **sums)
         drifted: dict[str, set[int]] = {}
         for entity, entity_id in rows(connection, "SELECT DISTINCT entity_type, entity_id FROM drifted"):
             drifted.setdefault(str(entity), set()).add(int(entity_id))

@@ -13,9 +13,12 @@ from psycopg import sql
 
 from metrics_assets.catalog import CONTRIBUTIONS, Contribution, Source
 from metrics_assets.catalog.sources import IMAGE, POST
-from metrics_assets.pipeline.places import contribution_places, metric_pairs, source_places
+from metrics_assets.pipeline.places import contribution_places, metric_pairs, pair_places, set_places, source_places
 from metrics_assets.pipeline.statements import run_statements
+from metrics_assets.stores import sqlfile
 from metrics_assets.stores.postgres import Connection
+
+_PACKAGE = "metrics_assets.pipeline"
 
 
 @dataclass(frozen=True)
@@ -127,3 +130,12 @@ def pair_scope(scope: Scope) -> dict[str, sql.Composable]:
         "pairs_in_scope": entity_in_scope(scope, "Model", "p.model_id"),
         "sums_in_scope": entity_in_scope(scope, "Model", "s.model_id"),
     }
+
+
+def sum_places(parents: Mapping[str, sql.Composable]) -> dict[str, sql.Composable]:
+    """What the models and pairs that fulfil these conditions, as `pair_scope` has them, sum of their versions."""
+    places = {**set_places(), **pair_places(), **parents}
+    sums = {
+        name: sqlfile.compose(_PACKAGE, f"sql/recount/{name}.sql", **places) for name in ("model_sums", "pair_sums")
+    }
+    return {**places, **sums}

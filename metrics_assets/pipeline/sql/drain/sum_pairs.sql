@@ -1,15 +1,6 @@
--- What pairs sum of their Published versions, from these. Reads base_model_total, "ModelVersion", leaf_total; writes
+-- What pairs sum of their Published versions becomes what these say. Reads what recount/pair_sums.sql does; writes
 -- base_model_total.
 UPDATE metrics.base_model_total p
 SET {summed}
-FROM (
-    SELECT p.model_id, p.base_model, {totals}
-    FROM metrics.base_model_total p
-    JOIN "ModelVersion" v
-      ON v."modelId" = p.model_id AND v."baseModel"::text = p.base_model AND v.status::text = 'Published'
-    LEFT JOIN metrics.leaf_total t
-           ON t.entity_type = 'ModelVersion' AND t.entity_id = v.id AND t.metric_type IN ({metrics})
-    WHERE {pairs_in_scope}
-    GROUP BY p.model_id, p.base_model
-) n
+FROM ({pair_sums}) n
 WHERE p.model_id = n.model_id AND p.base_model = n.base_model AND ({old}) IS DISTINCT FROM ({new})
