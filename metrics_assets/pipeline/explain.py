@@ -10,6 +10,7 @@ from psycopg import sql
 
 from metrics_assets.catalog import LOG_CONTRIBUTIONS, SETS, Counter, MetricSet, Output
 from metrics_assets.errors import ConfigurationError
+from metrics_assets.pipeline import declared
 from metrics_assets.pipeline.publish import key as redis_key
 from metrics_assets.stores import Stores, sqlfile
 from metrics_assets.stores.postgres import Connection, scalar
@@ -64,10 +65,12 @@ def explain(stores: Stores, entity: str, entity_id: int, counter: str) -> Explan
         counter: a column (`thumbsUpCount`) or a metric (`ThumbsUp`).
 
     Raises:
-        ConfigurationError: no set shows that counter for entities of that type.
+        ConfigurationError: no set shows that counter for entities of that type, or the database was set up for another
+            catalog.
     """
     metric_set, output, found = _find(entity, counter)
     with stores.postgres.connection() as connection:
+        declared.require_this_catalog(connection)
         versions = _ids(connection, 'SELECT id FROM "ModelVersion" WHERE "modelId" = %s', entity_id)
         if entity == "ModelVersion":
             versions = [entity_id]

@@ -1,16 +1,18 @@
 """Whether capture is whole: what triggers cannot see must not go unnoticed.
 
 Each tick compares what the database has now with what `schema apply` installed: triggers, their state and
-definition, functions, partitions, columns, the file of the table (a rewrite such as ALTER … TYPE … USING changes
-values without firing a trigger), and the transactions that wrote the triggers last (they may have been off for a time).
+definition, functions, partitions; and what changes values without firing a trigger: the file of the table (ALTER … TYPE
+… USING), its counted columns (dropped and added with a default, renamed) and the labels of their enums. With the
+transactions that wrote all these last: what was off, or otherwise, for a time looks as before.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from psycopg import sql
+from psycopg.types.json import Jsonb
 
 from metrics_assets.catalog import SOURCES, Source
 from metrics_assets.errors import MetricsError
@@ -31,10 +33,15 @@ def relations(connection: Connection, source: Source) -> tuple[str, ...]:
 
 @dataclass(frozen=True)
 class Capture:
-    """What capture on a source consists of, and the files of its table with who wrote its triggers last."""
+    """What capture on a source consists of, and what its rows lie in with who wrote it last.
+
+    Attributes:
+        unseen: why changes of the source cannot be captured; None when they can.
+    """
 
     fingerprint: str
     files: str
+    unseen: str | None = None
 
 
 def look(connection: Connection, sources: Sequence[Source] = SOURCES) -> dict[str, Capture]:
@@ -44,8 +51,9 @@ def look(connection: Connection, sources: Sequence[Source] = SOURCES) -> dict[st
         sqlfile.compose("metrics_assets.pipeline", "sql/guard_fingerprint.sql"),
         [source.table for source in sources],
         [source.outbox.removeprefix("outbox_") for source in sources],
+        [Jsonb([column.name for column in source.image]) for source in sources],
     )
-    return {str(table): Capture(str(value), str(files)) for table, value, files in found}
+    return {str(table): Capture(str(value), str(files), unseen) for table, value, files, unseen in found}
 
 
 def check(connection: Connection) -> None:
@@ -77,15 +85,28 @@ def check(connection: Connection) -> None:
     for table, capture in now.items():
         if installed[table].files != capture.files:
             mark_rewritten(connection, table, capture.files)
+    require_seen(now)
+
+
+def require_seen(found: Mapping[str, Capture]) -> None:
+    """Refuse tables whose changes capture cannot see.
+
+    Raises:
+        CaptureNotWhole: names the tables, why, and what to do.
+    """
+    unseen = [f'"{table}": {capture.unseen}' for table, capture in found.items() if capture.unseen]
+    if unseen:
+        raise CaptureNotWhole(f"{'. '.join(unseen)}. Once it can be captured, the next tick recounts the table.")
 
 
 def mark_rewritten(connection: Connection, table: str, files: str) -> None:
-    """The next drain recounts a table in a new file, which may hold other values (TRUNCATE, ALTER … TYPE … USING), and
-    one whose triggers were written again, which may have been off in between."""
+    """The next drain recounts a table in a new file or with other columns, which may hold other values (TRUNCATE, ALTER
+    … TYPE … USING), and one whose capture was written again, which may have been off in between."""
     with connection.transaction():
         connection.execute("UPDATE metrics.capture SET files = %s WHERE source = %s", (files, table))
         connection.execute(
-            "INSERT INTO metrics.capture_marker (source, reason) VALUES (%s, 'table or triggers rewritten')", (table,)
+            "INSERT INTO metrics.capture_marker (source, reason) VALUES (%s, 'table, columns or capture rewritten')",
+            (table,),
         )
 
 

@@ -15,7 +15,7 @@ from typing import Any
 
 from metrics_assets.catalog import DAILY_ASSET, EVENTS_ASSET, LOGS, SETS, MetricSet, metric_set
 from metrics_assets.errors import StoreUnreachable
-from metrics_assets.pipeline import guard, ledger, restored, state
+from metrics_assets.pipeline import declared, guard, ledger, restored, state
 from metrics_assets.pipeline.drain import Drained, Stopwatch, drain_chunk
 from metrics_assets.pipeline.forward import Forwarded, forward
 from metrics_assets.pipeline.logs import LogReport, count_log
@@ -181,6 +181,8 @@ class RollUp(Pass):
         self._counted: list[LogReport] = []
 
     def _count(self, connection: Connection) -> None:
+        # in a tick, beside the drain that checks capture
+        declared.require_this_catalog(connection)
         self._before = _sealed_rows(connection)
         if state.shared_layer_loading(connection):
             self._kept_out = (LOADING, "")

@@ -214,8 +214,19 @@ def set_places() -> dict[str, sql.Composable]:
             elif output.entity == "ModelVersion":
                 kinds["version_sets"].append(metric_set.name)
     following = [metric_set.name for metric_set in SETS if metric_set.reads]
+    pair_rows = [
+        sql.SQL("SELECT {}::text AS set_name, {} AS model_id, {} AS base_model FROM {}").format(
+            sql.Literal(metric_set.name),
+            *(sql.Identifier(column.name) for column in output.key),
+            sql.Identifier(output.table),
+        )
+        for metric_set in SETS
+        for output in metric_set.outputs
+        if len(output.key) == 2
+    ]
     return {
         "following_sets": sql.Literal(following),
+        "pair_rows": sql.SQL(" UNION ALL ").join(pair_rows),
         "version_metrics": _metric_list(dict.fromkeys(r.metric for r in routes() if r.target != "own")),
         **{name: sql.Literal(names) for name, names in kinds.items()},
     }

@@ -46,8 +46,10 @@ def apply(stores: Stores, *, with_application_tables: bool = False, dry_run: boo
         dry_run: write nothing, only collect the statements.
 
     Raises:
-        ConfigurationError: an application table or column is missing, a table is fed by a subscription, whose
-            changes statement triggers do not see, or a later version of the program has applied its schema.
+        ConfigurationError: an application table or column is missing, or a later version of the program has applied
+            its schema.
+        CaptureNotWhole: triggers cannot see the changes of a table: it is fed by a subscription, or a counted column is
+            generated when it is read.
     """
     ran: list[str] = []
     with stores.postgres.connection() as connection, locked(connection, Lock.SCHEMA):
@@ -160,16 +162,7 @@ def _require_application_tables(connection: Connection) -> None:
             f"The application's database lacks {', '.join(missing)}. Point METRICS_POSTGRES_DSN at the application's "
             "database, or create its tables for local use: `metrics-assets schema apply --with-application-tables`."
         )
-    subscribed = rows(
-        connection,
-        "SELECT srrelid::regclass::text FROM pg_subscription_rel WHERE srrelid::regclass::text = ANY(%s)",
-        [f'"{source.table}"' for source in SOURCES],
-    )
-    if subscribed:
-        raise ConfigurationError(
-            f"{', '.join(str(name) for (name,) in subscribed)}: fed by a subscription, whose changes statement "
-            "triggers do not see. Install capture on the publisher."
-        )
+    guard.require_seen(guard.look(connection))
 
 
 def _clickhouse(stores: Stores, ran: list[str], logs: str | None, dry_run: bool) -> None:
@@ -273,6 +266,8 @@ def _install(connection: Connection, source: Source, run: Callable[[str | sql.Co
         connection.execute("SET LOCAL lock_timeout = '2s'")
         for statement in capture_statements(source):
             run(statement)
+        for removal in _removals(connection, source):
+            run(removal)
         for relation in guard.relations(connection, source):
             for statement in trigger_statements(source, relation):
                 run(statement)
@@ -293,6 +288,19 @@ def _install(connection: Connection, source: Source, run: Callable[[str | sql.Co
         elif had_rows and scalar(connection, _SHARED_LAYER) is not None:
             _mark(connection, source, "had rows when its capture was installed")
     return True
+
+
+def _removals(connection: Connection, source: Source) -> Iterator[str]:
+    """Drop the source's triggers where its rows no longer lie: on a partition that was detached, or on a table that
+    another one took the place of. What is written there would count as the source's."""
+    function = "capture_" + source.outbox.removeprefix("outbox_")
+    for trigger, relation in rows(
+        connection,
+        sqlfile.compose("metrics_assets.pipeline", "sql/guard_strangers.sql"),
+        [f"{function}_{event}" for event in ("insert", "update", "delete", "truncate")],
+        list(guard.relations(connection, source)),
+    ):
+        yield f"DROP TRIGGER {trigger} ON {relation}"
 
 
 def _state(stores: Stores, connection: Connection) -> None:

@@ -52,7 +52,7 @@ LEFT JOIN (
         count(*)                                                       AS image
     FROM counted_image
     JOIN "Post" AS post ON post.id = counted_image.post_id
-    WHERE post."publishedAt" IS NOT NULL
+    WHERE post."publishedAt" IS NOT NULL AND post.id > 0
       AND ({every_key} OR post."modelVersionId" = ANY ({versions}))
     GROUP BY post."modelVersionId"
 ) AS image ON image.version_id = version.id AND NOT version.excluded

@@ -1,6 +1,6 @@
 -- Which keys of which sets show an entity that came, went, moved or was renamed. One that came or went is announced: the
 -- other stores may show what it was before it went, and a row of zeros is not made.
--- Reads image_model, image_model_version, moved_pair, base_model_total; writes dirty_key.
+-- Reads image_model, image_model_version, moved_pair, base_model_total, the outputs of pairs; writes dirty_key.
 WITH version AS (
     SELECT id, bool_and(side <> 1) OR bool_and(side <> -1) AS came_or_went FROM image_model_version GROUP BY id
 ), model AS (
@@ -29,5 +29,11 @@ FROM (
     FROM model i
     JOIN metrics.base_model_total p ON p.model_id = i.id
     CROSS JOIN unnest({pair_sets}::text[]) s (set_name)
+    UNION ALL
+    -- a foreign key that cascades may have carried rows of pairs to another model
+    SELECT p.set_name, 'Model', p.model_id, p.base_model, false
+    FROM model i
+    JOIN ({pair_rows}) p ON p.model_id = i.id
+    WHERE i.came_or_went
 ) touched
 WHERE entity_id > 0
