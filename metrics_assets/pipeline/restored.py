@@ -2,14 +2,17 @@
 
 The sequence of versions of such a Postgres is behind: ClickHouse and Redis hold numbers that Postgres has not given
 yet, and would ignore what it writes under lower ones. So the sequence is moved above everything that was seen. Such a
-ClickHouse lacks the newest version that it has acknowledged: merges never drop that one. Either way every source is
-marked for a recount, by which the next tick writes all contributions, totals and hashes anew, and the logs are counted
-anew. Here: noticing it in ClickHouse, and what follows. Not here: noticing it in Redis; that is publish.py.
+ClickHouse lacks the newest version that it has acknowledged: merges never drop that one. One that lost a partition, or
+a part of one, covers fewer block numbers than it did. Either way every source is marked for a recount, by which the
+next tick writes all contributions, totals and hashes anew, and the logs are counted anew. Here: noticing it in
+ClickHouse, and what follows. Not here: noticing it in Redis; that is publish.py.
 """
 
 from __future__ import annotations
 
 import logging
+from collections.abc import Mapping
+from dataclasses import dataclass
 
 from psycopg.types.json import Jsonb
 
@@ -23,6 +26,7 @@ _PACKAGE = "metrics_assets.pipeline"
 _MARGIN = 1_000_000
 _STATE = "restored after version"
 _HELD = "clickhouse holds versions"
+_PARTITIONS = "partitions"
 _TABLES = ("entityMetricEvents", "entityMetricDaily", "entityMetricTotals", "modelUsageDaily")
 
 logger = logging.getLogger("metrics_assets.pipeline")
@@ -33,6 +37,44 @@ def last_number(connection: Connection) -> int:
     return int(scalar(connection, "SELECT last_value FROM metrics.version"))
 
 
+@dataclass(frozen=True)
+class _Held:
+    """What ClickHouse holds of our tables, or is remembered to have held.
+
+    Attributes:
+        versions: the newest of each table.
+        partitions: of each table, how many block numbers the parts of each partition cover.
+    """
+
+    versions: Mapping[str, int]
+    partitions: Mapping[str, Mapping[str, int]]
+
+    def lacks(self, before: _Held) -> list[str]:
+        """The tables that held something that they do not hold now, with the partitions that it is gone from."""
+        lacking = []
+        for table in _TABLES:
+            now = self.partitions[table]
+            gone = sorted(name for name, blocks in before.partitions[table].items() if now.get(name, 0) < blocks)
+            if gone:
+                lacking.append(f"{table} (partition {', '.join(gone)})")
+            elif self.versions[table] < before.versions[table]:
+                lacking.append(table)
+        return lacking
+
+    def with_more(self, now: _Held) -> _Held:
+        """This and what is held now: what went away meanwhile is kept in mind until a look notices it."""
+        return _Held(
+            {table: max(self.versions[table], now.versions[table]) for table in _TABLES},
+            {
+                table: {
+                    name: max(self.partitions[table].get(name, 0), now.partitions[table].get(name, 0))
+                    for name in sorted({*self.partitions[table], *now.partitions[table]})
+                }
+                for table in _TABLES
+            },
+        )
+
+
 def look(stores: Stores, connection: Connection) -> None:
     """Notice that ClickHouse holds versions that Postgres has not given, or lacks what it had: all is written anew.
 
@@ -41,49 +83,71 @@ def look(stores: Stores, connection: Connection) -> None:
     """
     remembered = _remembered(connection)
     held = _held(stores, remembered)
-    newest = max(held.values())
+    newest = max(held.versions.values())
     # others take numbers and write them meanwhile: what ClickHouse shows must be above what was given by now
     if newest > last_number(connection):
         start_anew(connection, newest, "ClickHouse")
-    elif lacking := [table for table in _TABLES if held[table] < remembered[table]]:
-        _fill_anew(connection, lacking)
+    elif lacking := held.lacks(remembered):
+        _fill_anew(connection, held, lacking)
+    else:
+        # a merge takes the numbers between its parts along: not counted in, they would hide a part that is lost later
+        _remember_more(connection, remembered, held)
     after = scalar(connection, "SELECT value FROM metrics.schema_state WHERE name = %s", _STATE)
     if after is not None:
         _mark_what_only_clickhouse_knows(stores, connection, int(after))
 
 
 def note_held(stores: Stores, connection: Connection) -> None:
-    """Remember the newest version that each of our tables holds: one that lacks it later has lost what was written."""
+    """Remember what each of our tables holds: one that lacks some of it later has lost what was written."""
     remembered = _remembered(connection)
-    held = _held(stores, remembered)
-    if any(held[table] > remembered[table] for table in _TABLES):
-        connection.execute(
-            "INSERT INTO metrics.schema_state (name, value) VALUES (%s, %s::jsonb)"
-            " ON CONFLICT (name) DO UPDATE SET value = excluded.value, applied_at = now()",
-            (_HELD, Jsonb({table: max(held[table], remembered[table]) for table in _TABLES})),
-        )
+    _remember_more(connection, remembered, _held(stores, remembered))
 
 
-def _remembered(connection: Connection) -> dict[str, int]:
+def _remembered(connection: Connection) -> _Held:
     found = scalar(connection, "SELECT value::jsonb FROM metrics.schema_state WHERE name = %s", _HELD) or {}
-    return {table: int(found.get(table, 0)) for table in _TABLES}
+    partitions = found.get(_PARTITIONS, {})
+    return _Held(
+        {table: int(found.get(table, 0)) for table in _TABLES},
+        {table: {str(name): int(blocks) for name, blocks in partitions.get(table, {}).items()} for table in _TABLES},
+    )
 
 
-def _held(stores: Stores, since: dict[str, int]) -> dict[str, int]:
-    return {
-        str(table): int(version)
-        for table, version in stores.clickhouse.rows(sqlfile.read(_PACKAGE, "sql/rebuild/held_versions.sql"), since)
-    }
+def _remember_more(connection: Connection, remembered: _Held, held: _Held) -> None:
+    if (more := remembered.with_more(held)) != remembered:
+        _remember(connection, more)
 
 
-def _fill_anew(connection: Connection, lacking: list[str]) -> None:
+def _remember(connection: Connection, held: _Held) -> None:
+    connection.execute(
+        "INSERT INTO metrics.schema_state (name, value) VALUES (%s, %s::jsonb)"
+        " ON CONFLICT (name) DO UPDATE SET value = excluded.value, applied_at = now()",
+        # versions beside the rest, not inside: earlier versions of the program read them there
+        (_HELD, Jsonb({**held.versions, _PARTITIONS: held.partitions})),
+    )
+
+
+def _held(stores: Stores, since: _Held) -> _Held:
+    found = stores.clickhouse.rows(
+        sqlfile.read(_PACKAGE, "sql/rebuild/held.sql"), {**since.versions, "tables": list(_TABLES)}
+    )
+    versions: dict[str, int] = {}
+    partitions: dict[str, dict[str, int]] = {table: {} for table in _TABLES}
+    for table, partition, number in found:
+        if partition:
+            partitions[table][partition] = int(number)
+        else:
+            versions[table] = int(number)
+    return _Held(versions, partitions)
+
+
+def _fill_anew(connection: Connection, held: _Held, lacking: list[str]) -> None:
     """Have everything counted, written and announced anew by the next tick, under versions that go on as they are."""
     with connection.transaction():
-        connection.execute("DELETE FROM metrics.schema_state WHERE name = %s", (_HELD,))
+        _remember(connection, held)
         _mark_everything(connection, f"ClickHouse lost data: {', '.join(lacking)}")
     logger.warning(
-        "ClickHouse acknowledged rows that %s no longer holds: it was restored to an earlier moment, or emptied. "
-        "The next tick counts and writes everything anew.",
+        "ClickHouse acknowledged rows that %s no longer holds: it was restored to an earlier moment, emptied, or lost "
+        "parts. The next tick counts and writes everything anew.",
         ", ".join(lacking),
     )
 
