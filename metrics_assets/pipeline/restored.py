@@ -1,32 +1,40 @@
 """A Postgres or a ClickHouse that was restored to an earlier moment, or failed over to a copy that lagged.
 
 The sequence of versions of such a Postgres is behind: ClickHouse and Redis hold numbers that Postgres has not given
-yet, and would ignore what it writes under lower ones. So the sequence is moved above everything that was seen. Such a
-ClickHouse lacks the newest version that it has acknowledged: merges never drop that one. One that lost a partition, or
-a part of one, covers fewer block numbers than it did. Either way every source is marked for a recount, by which the
-next tick writes all contributions, totals and hashes anew, and the logs are counted anew. Here: noticing it in
-ClickHouse, and what follows. Not here: noticing it in Redis; that is publish.py.
+yet, and would ignore what it writes under lower ones. So the sequence is moved above everything that was seen. One that
+lost its last seconds may have given as many numbers: sequences are logged some ahead. It was promoted, so it is on
+another timeline.
+
+A restored ClickHouse lacks the newest version that it has acknowledged: merges never drop that one. One that lost a
+partition, or a part of one, covers fewer block numbers than it did.
+
+Either way every source is marked for a recount, by which the next tick writes all contributions, totals and hashes
+anew, and the logs are counted anew. Here: noticing it in ClickHouse and Postgres, and what follows. Not here: noticing
+it in Redis; that is publish.py.
 """
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+import psycopg
 from psycopg.types.json import Jsonb
 
 from metrics_assets.catalog import LOG_CONTRIBUTIONS, SETS, SOURCES
 from metrics_assets.pipeline.refresh import mark_ids
 from metrics_assets.stores import Stores, sqlfile
-from metrics_assets.stores.postgres import Connection, Lock, locked, scalar
+from metrics_assets.stores.postgres import Connection, Lock, is_transient, locked, rows, scalar
 
 _PACKAGE = "metrics_assets.pipeline"
 # Writers that the restore cut off may have used numbers a little above those that were seen.
 _MARGIN = 1_000_000
+# Numbers that writers may have taken, and not yet used, when a later one was already remembered.
+_UNDER_WAY = 10_000
 _STATE = "restored after version"
 _HELD = "clickhouse holds versions"
-_PARTITIONS = "partitions"
+_PARTITIONS, _TIMELINE = "partitions", "timeline"
 _TABLES = ("entityMetricEvents", "entityMetricDaily", "entityMetricTotals", "modelUsageDaily")
 
 logger = logging.getLogger("metrics_assets.pipeline")
@@ -39,15 +47,17 @@ def last_number(connection: Connection) -> int:
 
 @dataclass(frozen=True)
 class _Held:
-    """What ClickHouse holds of our tables, or is remembered to have held.
+    """What ClickHouse holds of our tables, or is remembered to have held, and where Postgres was then.
 
     Attributes:
         versions: the newest of each table.
         partitions: of each table, how many block numbers the parts of each partition cover.
+        timeline: of Postgres's history; None when it does not tell.
     """
 
     versions: Mapping[str, int]
     partitions: Mapping[str, Mapping[str, int]]
+    timeline: str | None
 
     def lacks(self, before: _Held) -> list[str]:
         """The tables that held something that they do not hold now, with the partitions that it is gone from."""
@@ -72,20 +82,29 @@ class _Held:
                 }
                 for table in _TABLES
             },
+            self.timeline or now.timeline,
         )
 
 
 def look(stores: Stores, connection: Connection) -> None:
-    """Notice that ClickHouse holds versions that Postgres has not given, or lacks what it had: all is written anew.
+    """Notice that ClickHouse holds versions that Postgres has not given, or lacks what it had, or that Postgres has
+    begun another timeline: all is written anew.
 
     Raises:
         StoreUnreachable: ClickHouse does not answer.
     """
-    remembered = _remembered(connection)
-    held = _held(stores, remembered)
+    remembered, timeline = _remembered(connection)
+    held = _held(stores, remembered, timeline or remembered.timeline)
     newest = max(held.versions.values())
+    if remembered.timeline and timeline and timeline != remembered.timeline:
+        _begin_above(
+            connection,
+            newest,
+            f"Postgres was on timeline {remembered.timeline} and is on {timeline}: it was promoted or restored, and "
+            "may have lost its last commits",
+        )
     # others take numbers and write them meanwhile: what ClickHouse shows must be above what was given by now
-    if newest > last_number(connection):
+    elif newest > last_number(connection):
         start_anew(connection, newest, "ClickHouse")
     elif lacking := held.lacks(remembered):
         _fill_anew(connection, held, lacking)
@@ -99,17 +118,28 @@ def look(stores: Stores, connection: Connection) -> None:
 
 def note_held(stores: Stores, connection: Connection) -> None:
     """Remember what each of our tables holds: one that lacks some of it later has lost what was written."""
-    remembered = _remembered(connection)
-    _remember_more(connection, remembered, _held(stores, remembered))
+    remembered, timeline = _remembered(connection)
+    _remember_more(connection, remembered, _held(stores, remembered, timeline))
 
 
-def _remembered(connection: Connection) -> _Held:
-    found = scalar(connection, "SELECT value::jsonb FROM metrics.schema_state WHERE name = %s", _HELD) or {}
+def _remembered(connection: Connection) -> tuple[_Held, str | None]:
+    """What is remembered, and the timeline that Postgres is on now."""
+    value = "(SELECT value::jsonb FROM metrics.schema_state WHERE name = %s)"
+    try:
+        found, timeline = rows(connection, f"SELECT {value}, left(pg_walfile_name(pg_current_wal_lsn()), 8)", _HELD)[0]
+    except psycopg.Error as error:
+        if is_transient(error):
+            raise
+        # some managed servers keep these functions to themselves, or have no log of this kind
+        found, timeline = scalar(connection, f"SELECT {value}", _HELD), None
+    found = found or {}
     partitions = found.get(_PARTITIONS, {})
-    return _Held(
+    held = _Held(
         {table: int(found.get(table, 0)) for table in _TABLES},
         {table: {str(name): int(blocks) for name, blocks in partitions.get(table, {}).items()} for table in _TABLES},
+        found.get(_TIMELINE),
     )
+    return held, timeline
 
 
 def _remember_more(connection: Connection, remembered: _Held, held: _Held) -> None:
@@ -122,11 +152,11 @@ def _remember(connection: Connection, held: _Held) -> None:
         "INSERT INTO metrics.schema_state (name, value) VALUES (%s, %s::jsonb)"
         " ON CONFLICT (name) DO UPDATE SET value = excluded.value, applied_at = now()",
         # versions beside the rest, not inside: earlier versions of the program read them there
-        (_HELD, Jsonb({**held.versions, _PARTITIONS: held.partitions})),
+        (_HELD, Jsonb({**held.versions, _PARTITIONS: held.partitions, _TIMELINE: held.timeline})),
     )
 
 
-def _held(stores: Stores, since: _Held) -> _Held:
+def _held(stores: Stores, since: _Held, timeline: str | None) -> _Held:
     found = stores.clickhouse.rows(
         sqlfile.read(_PACKAGE, "sql/rebuild/held.sql"), {**since.versions, "tables": list(_TABLES)}
     )
@@ -137,7 +167,7 @@ def _held(stores: Stores, since: _Held) -> _Held:
             partitions[table][partition] = int(number)
         else:
             versions[table] = int(number)
-    return _Held(versions, partitions)
+    return _Held(versions, partitions, timeline)
 
 
 def _fill_anew(connection: Connection, held: _Held, lacking: list[str]) -> None:
@@ -171,22 +201,34 @@ def _mark_everything(connection: Connection, reason: str) -> None:
 
 def start_anew(connection: Connection, seen: int, where: str) -> None:
     """Move the sequence above `seen`, and have everything counted, written and announced anew by the next tick."""
+    given = last_number(connection)
+    _begin_above(
+        connection,
+        seen,
+        f"Postgres has given version {given} and {where} holds version {seen}: "
+        "Postgres was restored to an earlier moment",
+    )
+
+
+def _begin_above(connection: Connection, seen: int, reason: str) -> None:
+    # outside of the transaction, which a function that is not permitted would end
+    remembered, timeline = _remembered(connection)
     with locked(connection, Lock.VERSION), connection.transaction():
         given = last_number(connection)
+        # what Postgres remembers was written before anything that it lost
+        after = max(min(given, remembered.versions["entityMetricTotals"]) - _UNDER_WAY, 0)
         connection.execute(
-            "INSERT INTO metrics.schema_state (name, value) VALUES (%s, %s) ON CONFLICT (name) DO NOTHING",
-            (_STATE, str(given)),
+            "INSERT INTO metrics.schema_state AS s (name, value) VALUES (%s, %s) ON CONFLICT (name)"
+            " DO UPDATE SET value = least(s.value::bigint, excluded.value::bigint)",
+            (_STATE, str(after)),
         )
         connection.execute("SELECT setval('metrics.version', %s)", (max(given, seen) + _MARGIN,))
-        _mark_everything(
-            connection, f"Postgres was restored: {where} has version {seen}, {given} is the last one given"
-        )
+        if timeline:
+            _remember(connection, replace(remembered, timeline=timeline))
+        _mark_everything(connection, reason)
     logger.warning(
-        "Postgres has given version %d and %s holds version %d: Postgres was restored to an earlier moment. "
-        "Versions go on above it, and the next tick counts and writes everything anew.",
-        given,
-        where,
-        seen,
+        "%s. Versions go on above everything that was seen, and the next tick counts and writes everything anew.",
+        reason,
     )
 
 
