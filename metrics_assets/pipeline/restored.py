@@ -22,7 +22,8 @@ from dataclasses import dataclass, replace
 import psycopg
 from psycopg.types.json import Jsonb
 
-from metrics_assets.catalog import LOG_CONTRIBUTIONS, SETS, SOURCES
+from metrics_assets.catalog import EVENTS_ASSET, LOG_CONTRIBUTIONS, SETS, SOURCES
+from metrics_assets.pipeline import state
 from metrics_assets.pipeline.refresh import mark_ids
 from metrics_assets.stores import Stores, sqlfile
 from metrics_assets.stores.postgres import Connection, Lock, is_transient, locked, rows, scalar
@@ -197,6 +198,9 @@ def _mark_everything(connection: Connection, reason: str) -> None:
         " WHERE source NOT IN (SELECT source FROM metrics.capture_marker WHERE counted_at IS NULL)",
         (reason, [source.table for source in SOURCES]),
     )
+    if state.shared_layer_loading(connection):
+        # else the load would go on behind the ranges that it has done
+        connection.execute("UPDATE metrics.day_state SET built_at = NULL WHERE set_name = %s", (EVENTS_ASSET,))
 
 
 def start_anew(connection: Connection, seen: int, where: str) -> None:
