@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 
 from metrics_assets.catalog import CONTRIBUTIONS, DAILY_ASSET, EVENTS_ASSET, LOGS, SOURCES, select
-from metrics_assets.pipeline import guard, ledger, state
+from metrics_assets.pipeline import guard, ledger, restored, state
 from metrics_assets.pipeline.crash import point
 from metrics_assets.pipeline.drain import Stopwatch, drain_chunk
 from metrics_assets.pipeline.forward import forward, roll_up_days
@@ -78,12 +78,16 @@ def _load_shared_layer(stores: Stores, connection: Connection, settings: Setting
     sources = tuple(source for source in SOURCES if source.created_at)
     steps = list(_steps(connection, settings))
     written = 0
+    # what ClickHouse has lost of the ranges that an interrupted load has done is built anew
+    restored.look(stores, connection)
     for done, days in enumerate(steps):
         progress("contributions", done, len(steps))
         if not _loaded_since_capture(connection, days, settings):
             with watch.time("contributions"):
                 version, rows_written = rebuild_contributions(stores, connection, sources, days)
             written += rows_written
+            # before the range is noted as done: a loss in between would not be noticed
+            _note_held(stores, connection)
             first, last = _partitions(days, settings)
             ledger.note_built_days(connection, [EVENTS_ASSET], first, last, version)
             point("load: contributions written")
@@ -102,6 +106,7 @@ def _load_shared_layer(stores: Stores, connection: Connection, settings: Setting
         with watch.time("rollup"):
             roll_up_days(stores, connection, days.first.isoformat(), days.last.isoformat())
     point("load: rolled up")
+    _note_held(stores, connection)
     state.shared_layer_live(connection)
     point("load: shared layer live")
     first, last = _partitions(Days(steps[0].first, steps[-1].last), settings)
@@ -121,6 +126,11 @@ def _load_shared_layer(stores: Stores, connection: Connection, settings: Setting
             steps=watch.steps,
         ),
     )
+
+
+def _note_held(stores: Stores, connection: Connection) -> None:
+    with locked(connection, Lock.FORWARD):
+        restored.note_held(stores, connection)
 
 
 def _steps(connection: Connection, settings: Settings) -> Iterator[Days]:

@@ -1,28 +1,41 @@
 """A Postgres or a ClickHouse that was restored to an earlier moment, or failed over to a copy that lagged.
 
 The sequence of versions of such a Postgres is behind: ClickHouse and Redis hold numbers that Postgres has not given
-yet, and would ignore what it writes under lower ones. So the sequence is moved above everything that was seen. Such a
-ClickHouse lacks the newest version that it has acknowledged: merges never drop that one. Either way every source is
-marked for a recount, by which the next tick writes all contributions, totals and hashes anew, and the logs are counted
-anew. Here: noticing it in ClickHouse, and what follows. Not here: noticing it in Redis; that is publish.py.
+yet, and would ignore what it writes under lower ones. So the sequence is moved above everything that was seen. One that
+lost its last seconds may have given as many numbers: sequences are logged some ahead. It was promoted, so it is on
+another timeline.
+
+A restored ClickHouse lacks the newest version that it has acknowledged: merges never drop that one. One that lost a
+partition, or a part of one, covers fewer block numbers than it did.
+
+Either way every source is marked for a recount, by which the next tick writes all contributions, totals and hashes
+anew, and the logs are counted anew. Here: noticing it in ClickHouse and Postgres, and what follows. Not here: noticing
+it in Redis; that is publish.py.
 """
 
 from __future__ import annotations
 
 import logging
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 
+import psycopg
 from psycopg.types.json import Jsonb
 
-from metrics_assets.catalog import LOG_CONTRIBUTIONS, SETS, SOURCES
+from metrics_assets.catalog import EVENTS_ASSET, LOG_CONTRIBUTIONS, SETS, SOURCES
+from metrics_assets.pipeline import state
 from metrics_assets.pipeline.refresh import mark_ids
 from metrics_assets.stores import Stores, sqlfile
-from metrics_assets.stores.postgres import Connection, Lock, locked, scalar
+from metrics_assets.stores.postgres import Connection, Lock, is_transient, locked, rows, scalar
 
 _PACKAGE = "metrics_assets.pipeline"
 # Writers that the restore cut off may have used numbers a little above those that were seen.
 _MARGIN = 1_000_000
+# Numbers that writers may have taken, and not yet used, when a later one was already remembered.
+_UNDER_WAY = 10_000
 _STATE = "restored after version"
 _HELD = "clickhouse holds versions"
+_PARTITIONS, _TIMELINE = "partitions", "timeline"
 _TABLES = ("entityMetricEvents", "entityMetricDaily", "entityMetricTotals", "modelUsageDaily")
 
 logger = logging.getLogger("metrics_assets.pipeline")
@@ -33,57 +46,139 @@ def last_number(connection: Connection) -> int:
     return int(scalar(connection, "SELECT last_value FROM metrics.version"))
 
 
+@dataclass(frozen=True)
+class _Held:
+    """What ClickHouse holds of our tables, or is remembered to have held, and where Postgres was then.
+
+    Attributes:
+        versions: the newest of each table.
+        partitions: of each table, how many block numbers the parts of each partition cover.
+        timeline: of Postgres's history; None when it does not tell.
+    """
+
+    versions: Mapping[str, int]
+    partitions: Mapping[str, Mapping[str, int]]
+    timeline: str | None
+
+    def lacks(self, before: _Held) -> list[str]:
+        """The tables that held something that they do not hold now, with the partitions that it is gone from."""
+        lacking = []
+        for table in _TABLES:
+            now = self.partitions[table]
+            gone = sorted(name for name, blocks in before.partitions[table].items() if now.get(name, 0) < blocks)
+            if gone:
+                lacking.append(f"{table} (partition {', '.join(gone)})")
+            elif self.versions[table] < before.versions[table]:
+                lacking.append(table)
+        return lacking
+
+    def with_more(self, now: _Held) -> _Held:
+        """This and what is held now: what went away meanwhile is kept in mind until a look notices it."""
+        return _Held(
+            {table: max(self.versions[table], now.versions[table]) for table in _TABLES},
+            {
+                table: {
+                    name: max(self.partitions[table].get(name, 0), now.partitions[table].get(name, 0))
+                    for name in sorted({*self.partitions[table], *now.partitions[table]})
+                }
+                for table in _TABLES
+            },
+            self.timeline or now.timeline,
+        )
+
+
 def look(stores: Stores, connection: Connection) -> None:
-    """Notice that ClickHouse holds versions that Postgres has not given, or lacks what it had: all is written anew.
+    """Notice that ClickHouse holds versions that Postgres has not given, or lacks what it had, or that Postgres has
+    begun another timeline: all is written anew.
 
     Raises:
         StoreUnreachable: ClickHouse does not answer.
     """
-    remembered = _remembered(connection)
-    held = _held(stores, remembered)
-    newest = max(held.values())
+    remembered, timeline = _remembered(connection)
+    held = _held(stores, remembered, timeline or remembered.timeline)
+    newest = max(held.versions.values())
+    if remembered.timeline and timeline and timeline != remembered.timeline:
+        _begin_above(
+            connection,
+            newest,
+            f"Postgres was on timeline {remembered.timeline} and is on {timeline}: it was promoted or restored, and "
+            "may have lost its last commits",
+        )
     # others take numbers and write them meanwhile: what ClickHouse shows must be above what was given by now
-    if newest > last_number(connection):
+    elif newest > last_number(connection):
         start_anew(connection, newest, "ClickHouse")
-    elif lacking := [table for table in _TABLES if held[table] < remembered[table]]:
-        _fill_anew(connection, lacking)
+    elif lacking := held.lacks(remembered):
+        _fill_anew(connection, held, lacking)
+    else:
+        # a merge takes the numbers between its parts along: not counted in, they would hide a part that is lost later
+        _remember_more(connection, remembered, held)
     after = scalar(connection, "SELECT value FROM metrics.schema_state WHERE name = %s", _STATE)
     if after is not None:
         _mark_what_only_clickhouse_knows(stores, connection, int(after))
 
 
 def note_held(stores: Stores, connection: Connection) -> None:
-    """Remember the newest version that each of our tables holds: one that lacks it later has lost what was written."""
-    remembered = _remembered(connection)
-    held = _held(stores, remembered)
-    if any(held[table] > remembered[table] for table in _TABLES):
-        connection.execute(
-            "INSERT INTO metrics.schema_state (name, value) VALUES (%s, %s::jsonb)"
-            " ON CONFLICT (name) DO UPDATE SET value = excluded.value, applied_at = now()",
-            (_HELD, Jsonb({table: max(held[table], remembered[table]) for table in _TABLES})),
-        )
+    """Remember what each of our tables holds: one that lacks some of it later has lost what was written."""
+    remembered, timeline = _remembered(connection)
+    _remember_more(connection, remembered, _held(stores, remembered, timeline))
 
 
-def _remembered(connection: Connection) -> dict[str, int]:
-    found = scalar(connection, "SELECT value::jsonb FROM metrics.schema_state WHERE name = %s", _HELD) or {}
-    return {table: int(found.get(table, 0)) for table in _TABLES}
+def _remembered(connection: Connection) -> tuple[_Held, str | None]:
+    """What is remembered, and the timeline that Postgres is on now."""
+    value = "(SELECT value::jsonb FROM metrics.schema_state WHERE name = %s)"
+    try:
+        found, timeline = rows(connection, f"SELECT {value}, left(pg_walfile_name(pg_current_wal_lsn()), 8)", _HELD)[0]
+    except psycopg.Error as error:
+        if is_transient(error):
+            raise
+        # some managed servers keep these functions to themselves, or have no log of this kind
+        found, timeline = scalar(connection, f"SELECT {value}", _HELD), None
+    found = found or {}
+    partitions = found.get(_PARTITIONS, {})
+    held = _Held(
+        {table: int(found.get(table, 0)) for table in _TABLES},
+        {table: {str(name): int(blocks) for name, blocks in partitions.get(table, {}).items()} for table in _TABLES},
+        found.get(_TIMELINE),
+    )
+    return held, timeline
 
 
-def _held(stores: Stores, since: dict[str, int]) -> dict[str, int]:
-    return {
-        str(table): int(version)
-        for table, version in stores.clickhouse.rows(sqlfile.read(_PACKAGE, "sql/rebuild/held_versions.sql"), since)
-    }
+def _remember_more(connection: Connection, remembered: _Held, held: _Held) -> None:
+    if (more := remembered.with_more(held)) != remembered:
+        _remember(connection, more)
 
 
-def _fill_anew(connection: Connection, lacking: list[str]) -> None:
+def _remember(connection: Connection, held: _Held) -> None:
+    connection.execute(
+        "INSERT INTO metrics.schema_state (name, value) VALUES (%s, %s::jsonb)"
+        " ON CONFLICT (name) DO UPDATE SET value = excluded.value, applied_at = now()",
+        # versions beside the rest, not inside: earlier versions of the program read them there
+        (_HELD, Jsonb({**held.versions, _PARTITIONS: held.partitions, _TIMELINE: held.timeline})),
+    )
+
+
+def _held(stores: Stores, since: _Held, timeline: str | None) -> _Held:
+    found = stores.clickhouse.rows(
+        sqlfile.read(_PACKAGE, "sql/rebuild/held.sql"), {**since.versions, "tables": list(_TABLES)}
+    )
+    versions: dict[str, int] = {}
+    partitions: dict[str, dict[str, int]] = {table: {} for table in _TABLES}
+    for table, partition, number in found:
+        if partition:
+            partitions[table][partition] = int(number)
+        else:
+            versions[table] = int(number)
+    return _Held(versions, partitions, timeline)
+
+
+def _fill_anew(connection: Connection, held: _Held, lacking: list[str]) -> None:
     """Have everything counted, written and announced anew by the next tick, under versions that go on as they are."""
     with connection.transaction():
-        connection.execute("DELETE FROM metrics.schema_state WHERE name = %s", (_HELD,))
+        _remember(connection, held)
         _mark_everything(connection, f"ClickHouse lost data: {', '.join(lacking)}")
     logger.warning(
-        "ClickHouse acknowledged rows that %s no longer holds: it was restored to an earlier moment, or emptied. "
-        "The next tick counts and writes everything anew.",
+        "ClickHouse acknowledged rows that %s no longer holds: it was restored to an earlier moment, emptied, or lost "
+        "parts. The next tick counts and writes everything anew.",
         ", ".join(lacking),
     )
 
@@ -103,26 +198,41 @@ def _mark_everything(connection: Connection, reason: str) -> None:
         " WHERE source NOT IN (SELECT source FROM metrics.capture_marker WHERE counted_at IS NULL)",
         (reason, [source.table for source in SOURCES]),
     )
+    if state.shared_layer_loading(connection):
+        # else the load would go on behind the ranges that it has done
+        connection.execute("UPDATE metrics.day_state SET built_at = NULL WHERE set_name = %s", (EVENTS_ASSET,))
 
 
 def start_anew(connection: Connection, seen: int, where: str) -> None:
     """Move the sequence above `seen`, and have everything counted, written and announced anew by the next tick."""
+    given = last_number(connection)
+    _begin_above(
+        connection,
+        seen,
+        f"Postgres has given version {given} and {where} holds version {seen}: "
+        "Postgres was restored to an earlier moment",
+    )
+
+
+def _begin_above(connection: Connection, seen: int, reason: str) -> None:
+    # outside of the transaction, which a function that is not permitted would end
+    remembered, timeline = _remembered(connection)
     with locked(connection, Lock.VERSION), connection.transaction():
         given = last_number(connection)
+        # what Postgres remembers was written before anything that it lost
+        after = max(min(given, remembered.versions["entityMetricTotals"]) - _UNDER_WAY, 0)
         connection.execute(
-            "INSERT INTO metrics.schema_state (name, value) VALUES (%s, %s) ON CONFLICT (name) DO NOTHING",
-            (_STATE, str(given)),
+            "INSERT INTO metrics.schema_state AS s (name, value) VALUES (%s, %s) ON CONFLICT (name)"
+            " DO UPDATE SET value = least(s.value::bigint, excluded.value::bigint)",
+            (_STATE, str(after)),
         )
         connection.execute("SELECT setval('metrics.version', %s)", (max(given, seen) + _MARGIN,))
-        _mark_everything(
-            connection, f"Postgres was restored: {where} has version {seen}, {given} is the last one given"
-        )
+        if timeline:
+            _remember(connection, replace(remembered, timeline=timeline))
+        _mark_everything(connection, reason)
     logger.warning(
-        "Postgres has given version %d and %s holds version %d: Postgres was restored to an earlier moment. "
-        "Versions go on above it, and the next tick counts and writes everything anew.",
-        given,
-        where,
-        seen,
+        "%s. Versions go on above everything that was seen, and the next tick counts and writes everything anew.",
+        reason,
     )
 
 

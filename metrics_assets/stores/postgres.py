@@ -84,6 +84,9 @@ class Postgres:
                 # limits that are meant for the application's requests: we wait for our own locks, and hold a snapshot
                 # while ClickHouse reads from it
                 "-c lock_timeout=0 -c idle_in_transaction_session_timeout=0 "
+                # whatever the role or the database prefers: what we have seen, and tell other stores, must not be lost
+                # by a crash. The flush of our commit carries along the commits before it, which it saw
+                "-c synchronous_commit=on "
                 # a process that dies in the middle of a long statement does not leave its locks to the statement's end
                 "-c client_connection_check_interval=5s"
             ),

@@ -145,6 +145,43 @@ def test_a_killed_load_goes_on_where_it_was(full: Stores, bare_settings: Setting
     tick_exact(full, bare_settings)
 
 
+@pytest.mark.parametrize(
+    "point", ["load: contributions written", pytest.param("load: logs counted", marks=pytest.mark.slow)]
+)
+def test_a_load_that_goes_on_after_clickhouse_was_emptied_loads_everything_anew(
+    full: Stores, bare_settings: Settings, point: str
+) -> None:
+    process = victim.start(bare_settings, "load", METRICS_CRASH_AT=point)
+    assert process.wait(timeout=120) == -signal.SIGKILL
+    for table in ("entityMetricEvents", "entityMetricDaily", "entityMetricTotals"):
+        full.clickhouse.command(f"TRUNCATE TABLE {table}")
+    load(full, bare_settings)
+    tick_exact(full, bare_settings)
+
+
+@pytest.mark.slow
+def test_a_clickhouse_that_is_emptied_right_after_the_load_is_filled_again(
+    full: Stores, bare_settings: Settings
+) -> None:
+    load(full, bare_settings)
+    for table in ("entityMetricEvents", "entityMetricDaily", "entityMetricTotals"):
+        full.clickhouse.command(f"TRUNCATE TABLE {table}")
+    for _ in range(2):
+        assert tick(full, bare_settings).ok
+    assert_exact(full)
+
+
+def test_a_load_that_goes_on_builds_what_clickhouse_still_holds_no_second_time(
+    full: Stores, bare_settings: Settings
+) -> None:
+    process = victim.start(bare_settings, "load", METRICS_CRASH_AT="load: logs counted")
+    assert process.wait(timeout=120) == -signal.SIGKILL
+    version = full.clickhouse.scalar("SELECT max(version) FROM entityMetricEvents")
+    load(full, bare_settings)
+    assert full.clickhouse.scalar("SELECT max(version) FROM entityMetricEvents") == version
+    tick_exact(full, bare_settings)
+
+
 @pytest.mark.slow
 def test_a_set_loads_alone_and_the_others_stay_silent(full: Stores, bare_settings: Settings) -> None:
     load(full, bare_settings, ["model_collection_metrics"])

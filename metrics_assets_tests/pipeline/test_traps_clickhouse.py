@@ -11,14 +11,17 @@ from metrics_assets.stores import Stores
 from metrics_assets_tests.pipeline.application import (
     TODAY,
     assert_exact,
+    download,
     model_counter,
     one,
     read,
     review,
     tick_exact,
+    version_counter,
     write,
 )
 
+_LAST_YEAR = TODAY.year - 1
 _KEPT = (
     "CREATE TABLE kept_event AS TABLE metrics.batch_event WITH NO DATA",
     "CREATE RULE keep AS ON DELETE TO metrics.batch_event DO ALSO INSERT INTO kept_event SELECT OLD.*",
@@ -229,3 +232,94 @@ def test_a_rebuild_that_saw_what_came_and_went_between_two_ticks_leaves_nothing_
         'UPDATE "Comment" SET "modelId" = 1, "createdAt" = "createdAt" + interval \'40 days\' WHERE id = 3',
     )
     tick_exact(filled, settings)
+
+
+def _contributions_of_last_year(stores: Stores, number: int) -> None:
+    """A download and a comment of a day that only they lie on."""
+    download(stores, ip=f"10.7.0.{number}", at=f"toDateTime('{_LAST_YEAR}-05-05 10:00:00', 'UTC')")
+    write(
+        stores,
+        'INSERT INTO "Comment" (id, "modelId", "userId", "createdAt") '
+        f"VALUES ({800 + number}, 1, 1, '{_LAST_YEAR}-05-05')",
+    )
+
+
+@pytest.mark.parametrize(
+    "loss",
+    [
+        "ALTER TABLE entityMetricDaily DROP PARTITION {year}",
+        pytest.param("ALTER TABLE entityMetricEvents DROP PARTITION {year}", marks=pytest.mark.slow),
+        # as ClickHouse does it with what it finds broken when it starts
+        "ALTER TABLE entityMetricDaily DETACH PART '{newest}'",
+    ],
+)
+def test_an_older_year_of_ours_that_is_gone_spoils_no_number_and_is_written_again(
+    filled: Stores, settings: Settings, loss: str
+) -> None:
+    """The newest version of the table is still there."""
+    filled.clickhouse.command("SYSTEM STOP MERGES entityMetricDaily")
+    try:
+        for number in range(3):
+            _contributions_of_last_year(filled, number)
+            tick_exact(filled, settings)
+        download(filled)
+        write(filled, review(1000))
+        tick_exact(filled, settings)
+        newest = filled.clickhouse.scalar(
+            "SELECT argMax(name, min_block_number) FROM system.parts WHERE active AND database = currentDatabase() "
+            f"AND table = 'entityMetricDaily' AND partition_id = '{_LAST_YEAR}'"
+        )
+        filled.clickhouse.command(loss.format(year=_LAST_YEAR, newest=newest))
+        downloads = version_counter(filled, "downloadCount")
+        _contributions_of_last_year(filled, 3)
+        assert tick(filled, settings).ok
+        assert version_counter(filled, "downloadCount") == downloads + 1
+        for _ in range(2):
+            tick_exact(filled, settings)
+        assert one(filled, "SELECT count(*) FROM metrics.capture_marker") == 0
+    finally:
+        filled.clickhouse.command("SYSTEM START MERGES entityMetricDaily")
+
+
+def test_merges_and_scratch_rows_that_go_are_not_taken_for_a_loss(
+    filled: Stores, settings: Settings, caplog: pytest.LogCaptureFixture
+) -> None:
+    for number in range(3):
+        _contributions_of_last_year(filled, number)
+        tick_exact(filled, settings)
+        for table in ("entityMetricEvents", "entityMetricDaily", "entityMetricTotals"):
+            filled.clickhouse.command(f"OPTIMIZE TABLE {table} FINAL")
+        filled.clickhouse.command("TRUNCATE TABLE entityMetricTouched")
+    tick_exact(filled, settings)
+    assert "ClickHouse acknowledged rows" not in caplog.text
+
+
+def test_a_part_that_is_lost_after_others_were_merged_is_noticed(
+    filled: Stores, settings: Settings, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The merged part covers the numbers of blocks of other partitions too, more than the lost one takes along."""
+    _contributions_of_last_year(filled, 0)
+    tick_exact(filled, settings)
+    for number in range(4):
+        write(filled, review(1000 + number, user=1000 + number))
+        tick_exact(filled, settings)
+    _contributions_of_last_year(filled, 1)
+    tick_exact(filled, settings)
+    filled.clickhouse.command(f"OPTIMIZE TABLE entityMetricEvents PARTITION {_LAST_YEAR} FINAL")
+    tick_exact(filled, settings)
+    filled.clickhouse.command("SYSTEM STOP MERGES entityMetricEvents")
+    try:
+        _contributions_of_last_year(filled, 2)
+        tick_exact(filled, settings)
+        newest = filled.clickhouse.scalar(
+            "SELECT argMax(name, min_block_number) FROM system.parts WHERE active AND database = currentDatabase() "
+            f"AND table = 'entityMetricEvents' AND partition_id = '{_LAST_YEAR}'"
+        )
+        write(filled, review(2000, user=2000))
+        tick_exact(filled, settings)
+        filled.clickhouse.command(f"ALTER TABLE entityMetricEvents DROP PART '{newest}'")
+        assert tick(filled, settings).ok
+        assert f"entityMetricEvents (partition {_LAST_YEAR})" in caplog.text
+        tick_exact(filled, settings)
+    finally:
+        filled.clickhouse.command("SYSTEM START MERGES entityMetricEvents")

@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
 
 import psycopg
 import pytest
 from psycopg import sql
 
 from metrics_assets import local
-from metrics_assets.pipeline.tick import tick
+from metrics_assets.catalog import SETS
+from metrics_assets.pipeline import schema
+from metrics_assets.pipeline.forward import forward
+from metrics_assets.pipeline.passes import Refresh
+from metrics_assets.pipeline.tick import collect, tick
 from metrics_assets.settings import Settings
 from metrics_assets.stores import Stores, open_stores
 from metrics_assets_tests.pipeline.application import (
@@ -18,6 +25,7 @@ from metrics_assets_tests.pipeline.application import (
     fill,
     model_counter,
     one,
+    read,
     review,
     tick_exact,
     write,
@@ -34,9 +42,24 @@ _LOST_FUTURE = (
 )
 
 
+_TIMELINE = "SELECT value::jsonb ->> 'timeline' FROM metrics.schema_state WHERE name = 'clickhouse holds versions'"
+
+
 @pytest.fixture
 def restored(servers: local.Endpoints, settings: Settings) -> Iterator[Stores]:
     """The small application as it was before a tick that ClickHouse and Redis have seen."""
+
+    def lost(stores: Stores) -> None:
+        write(stores, *_LOST_FUTURE)
+        tick_exact(stores, settings)
+
+    with _as_it_was_before(lost, servers, settings) as stores:
+        yield stores
+
+
+@contextmanager
+def _as_it_was_before(lost: Callable[[Stores], None], servers: local.Endpoints, settings: Settings) -> Iterator[Stores]:
+    """The small application, ticked once, in a Postgres that knows nothing of what was done afterwards."""
     backup = settings.postgres_dsn.rpartition("/")[2] + "_backup"
     with open_stores(settings, run="test") as stores:
         fill(stores)
@@ -46,8 +69,7 @@ def restored(servers: local.Endpoints, settings: Settings) -> Iterator[Stores]:
         admin.execute(sql.SQL("CREATE DATABASE {} TEMPLATE {}").format(*names))
         try:
             with open_stores(settings, run="test") as stores:
-                write(stores, *_LOST_FUTURE)
-                tick_exact(stores, settings)
+                lost(stores)
             dsn = settings.postgres_dsn.rpartition("/")[0] + f"/{backup}"
             with open_stores(settings.model_copy(update={"postgres_dsn": dsn}), run="test") as stores:
                 yield stores
@@ -95,3 +117,114 @@ def test_a_postgres_that_was_not_restored_recounts_nothing(filled: Stores, setti
     tick_exact(filled, settings)
     assert one(filled, "SELECT last_value FROM metrics.version") < before + 100
     assert one(filled, "SELECT count(*) FROM metrics.capture_marker") == 0
+
+
+def test_a_promoted_postgres_that_lost_fewer_numbers_than_its_sequence_is_ahead_is_shown_everywhere_after_two_ticks(
+    servers: local.Endpoints, settings: Settings, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Only ClickHouse has seen what was lost, and Postgres may have given all the numbers that it holds."""
+    given = 0
+
+    def lost(stores: Stores) -> None:
+        nonlocal given
+        write(stores, *_LOST_FUTURE)
+        collect(stores, settings)
+        for metric_set in SETS:
+            Refresh(stores, settings, metric_set.name, None).count()
+        with stores.postgres.connection() as connection:
+            forward(stores, connection)
+        given = one(stores, "SELECT last_value FROM metrics.version")
+
+    with _as_it_was_before(lost, servers, settings) as promoted:
+        write(
+            promoted,
+            f"SELECT setval('metrics.version', {given})",
+            "UPDATE metrics.schema_state SET value = jsonb_set(value::jsonb, '{timeline}', '\"00000000\"')"
+            " WHERE name = 'clickhouse holds versions'",
+        )
+        for _ in range(2):
+            assert tick(promoted, settings).ok
+        for _ in range(2):
+            tick_exact(promoted, settings)
+        assert one(promoted, "SELECT count(*) FROM metrics.capture_marker") == 0
+    assert caplog.text.count("Postgres was on timeline 00000000") == 1
+
+
+@pytest.mark.slow
+def test_a_promotion_is_noticed_once(settings: Settings, caplog: pytest.LogCaptureFixture) -> None:
+    # a cluster of its own: a promotion ends the sessions of everybody
+    with tempfile.TemporaryDirectory(prefix="metrics-") as folder:
+        Path(folder).chmod(0o711)
+        home = Path(folder) / "home"
+        try:
+            own = settings.model_copy(update={"postgres_dsn": _postgres_alone(home)})
+            with open_stores(own, run="test") as stores:
+                schema.apply(stores, with_application_tables=True)
+                fill(stores)
+                tick_exact(stores, own)
+                assert one(stores, _TIMELINE) == "00000001"
+                write(
+                    stores,
+                    "ALTER SYSTEM SET restore_command = 'false'",
+                    # nobody is let in before the promotion
+                    "ALTER SYSTEM SET hot_standby = off",
+                )
+                (data,) = read(stores, "SHOW data_directory")[0]
+            local.stop(home)
+            (Path(data) / "recovery.signal").touch()
+            own = settings.model_copy(update={"postgres_dsn": _postgres_alone(home)})
+            with open_stores(own, run="test") as stores:
+                for _ in range(2):
+                    assert tick(stores, own).ok
+                tick_exact(stores, own)
+                assert one(stores, _TIMELINE) == "00000002"
+        finally:
+            local.stop(home)
+    assert caplog.text.count("Postgres was on timeline 00000001 and is on 00000002") == 1
+
+
+def _postgres_alone(home: Path) -> str:
+    return local.ensure(home, need=frozenset({"postgres"})).postgres_dsn
+
+
+def test_a_postgres_that_does_not_tell_its_timeline_is_ticked_all_the_same(
+    filled: Stores, settings: Settings, caplog: pytest.LogCaptureFixture
+) -> None:
+    write(
+        filled,
+        "ALTER FUNCTION pg_catalog.pg_walfile_name(pg_lsn) RENAME TO pg_walfile_name_aside",
+        "DELETE FROM metrics.schema_state WHERE name = 'clickhouse holds versions'",
+        review(1000),
+    )
+    tick_exact(filled, settings)
+    assert one(filled, _TIMELINE) is None
+    write(
+        filled,
+        "ALTER FUNCTION pg_catalog.pg_walfile_name_aside(pg_lsn) RENAME TO pg_walfile_name",
+        review(1001, user=7),
+    )
+    tick_exact(filled, settings)
+    assert one(filled, _TIMELINE) is not None
+    assert "timeline" not in caplog.text
+
+
+def test_what_clickhouse_is_told_of_is_on_the_disk_of_postgres(servers: local.Endpoints, settings: Settings) -> None:
+    """The application commits without waiting for the disk, as its database prefers; a crash could lose that."""
+    with psycopg.connect(servers.postgres_dsn, autocommit=True) as admin:
+        admin.execute("ALTER SYSTEM SET wal_writer_delay = '10s'")
+        admin.execute("SELECT pg_reload_conf()")
+        name = sql.Identifier(settings.postgres_dsn.rpartition("/")[2])
+        admin.execute(sql.SQL("ALTER DATABASE {} SET synchronous_commit = off").format(name))
+        try:
+            with open_stores(settings, run="test") as stores, psycopg.connect(settings.postgres_dsn) as application:
+                fill(stores)
+                tick_exact(stores, settings)
+                application.execute(review(1000))
+                application.commit()
+                committed = admin.execute("SELECT pg_current_wal_insert_lsn()").fetchone()
+                collect(stores, settings)
+                (on_disk,) = admin.execute("SELECT pg_current_wal_flush_lsn() >= %s", committed).fetchone() or (None,)
+            assert on_disk
+        finally:
+            admin.execute("ALTER SYSTEM RESET wal_writer_delay")
+            admin.execute("SELECT pg_reload_conf()")
