@@ -5,6 +5,7 @@ After the next tick every counter equals a recount, and what arrives from then o
 
 from __future__ import annotations
 
+import datetime as dt
 import os
 import threading
 import time
@@ -17,6 +18,8 @@ from metrics_assets.catalog import LOGS
 from metrics_assets.pipeline import log_parts
 from metrics_assets.pipeline.backlog import backlog
 from metrics_assets.pipeline.logs import count_log
+from metrics_assets.pipeline.rebuild import rebuild
+from metrics_assets.pipeline.tick import tick
 from metrics_assets.settings import Settings
 from metrics_assets.stores import Stores, clickhouse, open_stores, sqlfile
 from metrics_assets.verify import verify
@@ -295,6 +298,27 @@ def test_a_lightweight_change_of_jobs_moves_them_to_the_versions_that_they_name_
     )
     tick_exact(replaceable, settings)
     assert [version_counter(replaceable, "generationCount", version) for version in (10, 20)] == [1, 1]
+
+
+def test_what_the_ttl_of_a_column_takes_from_a_log_stands_until_its_days_are_counted_again(
+    replaceable: Stores, settings: Settings
+) -> None:
+    replaceable.clickhouse.command("DROP TABLE modelVersionEvents SYNC")
+    _create_events(replaceable, settings=" SETTINGS merge_with_ttl_timeout = 0")
+    replaceable.clickhouse.command("SYSTEM STOP TTL MERGES modelVersionEvents")
+    replaceable.clickhouse.command("ALTER TABLE modelVersionEvents MODIFY COLUMN ip String TTL time + INTERVAL 30 DAY")
+    for number in range(3):
+        download(replaceable, at="toDateTime('2024-02-10 10:00:00', 'UTC')", ip=f"10.9.0.{number}")
+    tick_exact(replaceable, settings)
+    replaceable.clickhouse.command("SYSTEM START TTL MERGES modelVersionEvents")
+    replaceable.clickhouse.command("OPTIMIZE TABLE modelVersionEvents FINAL")
+    assert replaceable.clickhouse.rows("SELECT DISTINCT ip FROM modelVersionEvents") == [("",)]
+    assert tick(replaceable, settings).ok
+    assert version_counter(replaceable, "downloadCount") == 3
+    assert {found.expected for found in verify(replaceable, ["model_metrics"]).differences} >= {1}
+    rebuild(replaceable, settings, "model_metrics", dt.date(2024, 2, 10), dt.date(2024, 2, 10))
+    tick_exact(replaceable, settings)
+    assert version_counter(replaceable, "downloadCount") == 1
 
 
 def _create_patchable_events(stores: Stores) -> None:
