@@ -1,8 +1,8 @@
 """What of a log was counted: the parts that held it, and which of them are gone, rewritten or new. By metadata only.
 
 A part's name says which block numbers it holds, so parts that merge still cover what they were merged from. Every
-part that was counted must still be there, as itself or inside a merged one, with all its rows; else its partition is
-counted again. Not here: the counting (logs.py).
+part that was counted must still be there, as itself or inside a merged one, with all its rows, and under the same
+patches of lightweight updates; else its partition is counted again. Not here: the counting (logs.py).
 """
 
 from __future__ import annotations
@@ -59,11 +59,13 @@ class Look:
     Attributes:
         table: UUID of the table; a table that was dropped and made again, or exchanged, has another one.
         parts: ordered by partition and block.
+        patches: by partition, the patches that change what its parts show without changing them.
     """
 
     table: str
     partition_key: str
     parts: tuple[Part, ...]
+    patches: Mapping[str, tuple[str, ...]]
 
     @property
     def partitions(self) -> frozenset[str]:
@@ -74,6 +76,10 @@ class Look:
         """The parts of a partition."""
         return tuple(part for part in self.parts if part.partition == partition)
 
+    def patches_of(self, partition: str) -> tuple[str, ...]:
+        """The patches over a partition, by name and hash."""
+        return self.patches.get(partition, ())
+
 
 @dataclass(frozen=True)
 class Counted:
@@ -82,11 +88,13 @@ class Counted:
     Attributes:
         blocks: ranges of block numbers, both ends included, that were read for certain.
         parts: what was read, or listed before everything was read. What a part holds beyond `blocks` is read again.
+        patches: listed before anything was read under them.
     """
 
     table: str
     blocks: Blocks = ()
     parts: tuple[Part, ...] = ()
+    patches: tuple[str, ...] = ()
 
     def covers(self, part: Part) -> bool:
         """Whether every block of the part was counted."""
@@ -100,9 +108,13 @@ Cursor = Mapping[str, Counted]
 def look(stores: Stores, log: Log) -> Look:
     """A log as it is now."""
     names = {"database": log.database or stores.clickhouse.database, "table": log.name}
-    table, found = stores.clickhouse.rows(sqlfile.read("metrics_assets.pipeline", "sql/logs/parts.sql"), names)[0]
+    (found,) = stores.clickhouse.rows(sqlfile.read("metrics_assets.pipeline", "sql/logs/parts.sql"), names)
+    table, found_parts, found_patches = found
     uuid, partition_key = table[0] if table else ("", "")
-    return Look(uuid, partition_key, tuple(Part(*row) for row in found))
+    patches: dict[str, tuple[str, ...]] = {}
+    for partition, patch in found_patches:
+        patches[partition] = (*patches.get(partition, ()), patch)
+    return Look(uuid, partition_key, tuple(Part(*row) for row in found_parts), patches)
 
 
 def arrived(seen: Look, cursor: Cursor) -> list[Part]:
@@ -128,7 +140,7 @@ def lost(seen: Look, cursor: Cursor) -> tuple[str, ...]:
 
 
 def _changed(counted: Counted, seen: Look, partition: str) -> bool:
-    if counted.table != seen.table:
+    if counted.table != seen.table or counted.patches != seen.patches_of(partition):
         return True
     present = seen.of(partition)
     inside = _inside(present, counted.parts)
@@ -170,7 +182,7 @@ def with_read(cursor: Cursor, read: Look, seen: Look) -> dict[str, Counted]:
     active = {part.name for part in seen.parts}
     after = dict(cursor)
     for part in read.parts:
-        counted = after.get(part.partition, Counted(read.table))
+        counted = after.get(part.partition, Counted(read.table, patches=read.patches_of(part.partition)))
         after[part.partition] = replace(
             counted,
             blocks=_joined([*counted.blocks, *_blocks([part] if part.name in active else [])]),
@@ -182,7 +194,7 @@ def with_read(cursor: Cursor, read: Look, seen: Look) -> dict[str, Counted]:
 def as_seen(seen: Look, partition: str) -> Counted:
     """A partition of which everything was read after it was looked at."""
     parts = seen.of(partition)
-    return Counted(seen.table, _joined(_blocks(parts)), parts)
+    return Counted(seen.table, _joined(_blocks(parts)), parts, seen.patches_of(partition))
 
 
 def settled(cursor: Cursor, seen: Look) -> dict[str, Counted]:
@@ -214,15 +226,18 @@ def _joined(ranges: Iterable[tuple[int, int]]) -> Blocks:
 def read_cursor(connection: Connection, log: Log) -> dict[str, Counted]:
     """What of a log was counted, by partition."""
     found = rows(
-        connection, "SELECT partition_id, table_id, blocks, parts FROM metrics.log_cursor WHERE log = %s", log.table
+        connection,
+        "SELECT partition_id, table_id, blocks, parts, patches FROM metrics.log_cursor WHERE log = %s",
+        log.table,
     )
     return {
         str(partition): Counted(
             table=str(table),
             blocks=tuple((block.lower, block.upper - 1) for block in blocks),
             parts=tuple(Part(name, str(partition), *numbers) for name, *numbers in parts),
+            patches=tuple(patches),
         )
-        for partition, table, blocks, parts in found
+        for partition, table, blocks, parts, patches in found
     }
 
 
@@ -237,16 +252,17 @@ def write_cursor(connection: Connection, log: Log, before: Cursor, after: Cursor
             )
             continue
         connection.execute(
-            "INSERT INTO metrics.log_cursor (log, partition_id, table_id, blocks, parts, row_count)"
-            " VALUES (%s, %s, %s, %s::int8multirange, %s, %s)"
+            "INSERT INTO metrics.log_cursor (log, partition_id, table_id, blocks, parts, patches, row_count)"
+            " VALUES (%s, %s, %s, %s::int8multirange, %s, %s, %s)"
             " ON CONFLICT (log, partition_id) DO UPDATE SET table_id = excluded.table_id, blocks = excluded.blocks,"
-            " parts = excluded.parts, row_count = excluded.row_count",
+            " parts = excluded.parts, patches = excluded.patches, row_count = excluded.row_count",
             (
                 log.table,
                 partition,
                 counted.table,
                 "{" + ",".join(f"[{first},{last}]" for first, last in counted.blocks) + "}",
                 Jsonb([[p.name, p.first_block, p.last_block, p.rows, p.mutation, p.contents] for p in counted.parts]),
+                list(counted.patches),
                 sum(part.rows for part in counted.parts if counted.covers(part)),
             ),
         )

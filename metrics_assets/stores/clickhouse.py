@@ -14,7 +14,7 @@ from urllib.parse import unquote, urlsplit
 
 import clickhouse_connect
 from clickhouse_connect.driver.client import Client
-from clickhouse_connect.driver.exceptions import ClickHouseError
+from clickhouse_connect.driver.exceptions import ClickHouseError, ProgrammingError
 from tenacity import retry, retry_if_exception, stop_after_attempt, wait_exponential_jitter
 from urllib3.exceptions import HTTPError
 
@@ -29,7 +29,14 @@ _TRANSIENT_CODES = frozenset({159, 202, 203, 209, 210, 242, 252, 319, 999})
 _LONGEST_TEXT = 500
 
 _BLOCK_BYTES = 1 << 20
+# What a profile may limit. The other modes, `break` and `any`, answer with a part of the result and do not say so.
+_OVERFLOWS = (
+    *("read_overflow_mode", "read_overflow_mode_leaf", "group_by_overflow_mode", "sort_overflow_mode"),
+    *("result_overflow_mode", "set_overflow_mode", "join_overflow_mode", "distinct_overflow_mode"),
+    *("transfer_overflow_mode", "timeout_overflow_mode", "timeout_overflow_mode_leaf"),
+)
 _SETTINGS: Mapping[str, Any] = {
+    **dict.fromkeys(_OVERFLOWS, "throw"),
     # a block that was acknowledged must be readable by the next statement
     "async_insert": 0,
     "wait_end_of_query": 1,
@@ -96,6 +103,8 @@ class ClickHouse:
             yield
         except (ClickHouseError, HTTPError) as error:
             code: int | None = getattr(error, "code", None)
+            if code is None and isinstance(error, ProgrammingError):
+                raise StoreRefused(f"ClickHouse refuses at {describe(self.url)}: {_server_text(error)}") from error
             if code is None:
                 raise StoreUnreachable(
                     f"ClickHouse does not answer at {describe(self.url)} ({type(error).__name__}). "

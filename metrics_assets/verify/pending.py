@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from metrics_assets.stores import sqlfile
@@ -10,6 +12,8 @@ from metrics_assets.stores.postgres import Connection, scalar
 from metrics_assets.verify.scope import PACKAGE, run_script
 
 _LOOKS_AT_PARTS = 5
+_PATCH = re.compile(r"patch-[0-9a-f]+-(.*)")
+"""Partition of the parts that lightweight updates put over those of another, which it names."""
 
 _CAPTURED = (
     *("model", "model_version", "post", "image", "resource_review", "donation", "comment", "collection_item"),
@@ -81,29 +85,42 @@ def _capture_is_installed(connection: Connection) -> bool:
 def _uncounted_versions(connection: Connection, clickhouse: ClickHouse, log: _Log) -> list[int] | None:
     """Versions in parts that hold uncounted blocks; None when merges replaced the parts at every look."""
     for _ in range(_LOOKS_AT_PARTS):
-        names = _uncounted_parts(connection, clickhouse, log)
+        names, patched = _uncounted_parts(connection, clickhouse, log)
         if not names:
             return []
-        listed = ",".join(f"'{name}'" for name in names)
-        found = clickhouse.rows(
-            f"SELECT groupUniqArrayArray(versions), uniqExact(part) FROM ("
-            f"SELECT _part AS part, groupUniqArray({log.versions}) AS versions FROM {log.name} "
-            f"WHERE _part IN ({listed}) GROUP BY part)"
-        )
-        versions, parts_read = found[0]
+        versions, parts_read = _versions_in(clickhouse, log, names)
+        if patched:
+            # what a row concerned before it was updated or deleted has changed as well
+            before, parts_read = _versions_in(clickhouse, log, names, " SETTINGS apply_patch_parts = 0")
+            versions |= before
         if parts_read == len(names):
             return [version for version in versions if version > 0]
     return None
 
 
-def _uncounted_parts(connection: Connection, clickhouse: ClickHouse, log: _Log) -> list[str]:
-    parts = clickhouse.rows(
-        "SELECT name, partition_id, min_block_number, max_block_number, rows FROM system.parts "
+def _versions_in(clickhouse: ClickHouse, log: _Log, names: Sequence[str], settings: str = "") -> tuple[set[int], int]:
+    """Versions that rows of these parts concern, and how many of the parts were still there."""
+    listed = ",".join(f"'{name}'" for name in names)
+    found = clickhouse.rows(
+        f"SELECT groupUniqArrayArray(versions), uniqExact(part) FROM ("
+        f"SELECT _part AS part, groupUniqArray({log.versions}) AS versions FROM {log.name} "
+        f"WHERE _part IN ({listed}) GROUP BY part){settings}"
+    )
+    versions, parts_read = found[0]
+    return set(versions), int(parts_read)
+
+
+def _uncounted_parts(connection: Connection, clickhouse: ClickHouse, log: _Log) -> tuple[list[str], bool]:
+    """Names of the parts, and whether any part of the log is patched by a lightweight update."""
+    found = clickhouse.rows(
+        "SELECT name, partition_id, min_block_number, max_block_number, rows, hash_of_all_files FROM system.parts "
         f"WHERE active AND rows > 0 AND database = {log.database} AND table = '{log.table}'"
     )
+    patches = [(patch[1], f"{part[0]} {part[5]}") for part in found if (patch := _PATCH.match(part[1]))]
+    parts = [part[:5] for part in found if not _PATCH.match(part[1])]
     columns = [list(column) for column in zip(*parts, strict=True)] or [[], [], [], [], []]
     names, partitions, first, last, row_counts = columns
-    found = connection.execute(
+    uncounted = connection.execute(
         sqlfile.compose(PACKAGE, "sql/unconsumed_parts.sql"),
         {
             "log": log.name,
@@ -112,6 +129,8 @@ def _uncounted_parts(connection: Connection, clickhouse: ClickHouse, log: _Log) 
             "first": first,
             "last": last,
             "rows": row_counts,
+            "patched": [partition for partition, _ in patches],
+            "patches": [patch for _, patch in patches],
         },
     )
-    return [row[0] for row in found.fetchall()]
+    return [row[0] for row in uncounted.fetchall()], bool(patches)

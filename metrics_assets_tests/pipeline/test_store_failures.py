@@ -51,6 +51,17 @@ def _out_of_memory(stores: Stores, monkeypatch: pytest.MonkeyPatch) -> AbstractC
     return _clickhouse_settings(stores, monkeypatch, max_memory_usage="1", max_untracked_memory="1")
 
 
+@contextmanager
+def _cut_short(stores: Stores, monkeypatch: pytest.MonkeyPatch) -> Iterator[Stores]:
+    """As with a profile that has these limits, which what we set ourselves goes before."""
+    profile = {"max_rows_to_group_by": "1", "group_by_overflow_mode": "any", "max_block_size": "1"}
+    monkeypatch.setattr(clickhouse, "_SETTINGS", {**profile, **clickhouse._SETTINGS})
+    try:
+        yield _with_clickhouse(stores, stores.clickhouse.url)
+    finally:
+        monkeypatch.undo()
+
+
 def _readonly(stores: Stores, monkeypatch: pytest.MonkeyPatch) -> AbstractContextManager[Stores]:
     return _clickhouse_settings(stores, monkeypatch, readonly="2")
 
@@ -73,6 +84,7 @@ def _table_gone(stores: Stores, monkeypatch: pytest.MonkeyPatch) -> Iterator[Sto
     ("fault", "said"),
     [
         (_out_of_memory, "MEMORY_LIMIT_EXCEEDED"),
+        (_cut_short, "TOO_MANY_ROWS"),
         pytest.param(_readonly, "READONLY", marks=pytest.mark.slow),
         (_wrong_password, "AUTHENTICATION_FAILED"),
         (_table_gone, "UNKNOWN_TABLE"),

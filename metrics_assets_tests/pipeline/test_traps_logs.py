@@ -43,6 +43,16 @@ def test_an_event_four_hundred_days_late_counts_on_its_own_day(filled: Stores, s
     assert (TODAY - older).days in {400, 401}
 
 
+def test_jobs_of_days_at_the_ends_of_a_date_count(filled: Stores, settings: Settings) -> None:
+    """A Date32 of before 1970 or after 2149-06-06 has no Date, and the two do not saturate alike."""
+    before = version_counter(filled, "generationCount")
+    for number, day in enumerate(("1969-12-31", "1970-01-01", "2149-06-07")):
+        for clock in ("00:00:00.000", "23:59:59.999"):
+            job(filled, f"{day} {clock}", at=f"toDateTime64('{day} {clock}', 3, 'UTC')")
+        tick_exact(filled, settings)
+        assert version_counter(filled, "generationCount") == before + 2 * (number + 1)
+
+
 @pytest.mark.slow
 def test_rows_that_arrive_in_an_older_month_are_counted(filled: Stores, settings: Settings) -> None:
     for months in (1, 5, 14):

@@ -5,6 +5,7 @@ After the next tick every counter equals a recount, and what arrives from then o
 
 from __future__ import annotations
 
+import datetime as dt
 import os
 import threading
 import time
@@ -17,8 +18,11 @@ from metrics_assets.catalog import LOGS
 from metrics_assets.pipeline import log_parts
 from metrics_assets.pipeline.backlog import backlog
 from metrics_assets.pipeline.logs import count_log
+from metrics_assets.pipeline.rebuild import rebuild
+from metrics_assets.pipeline.tick import tick
 from metrics_assets.settings import Settings
 from metrics_assets.stores import Stores, clickhouse, open_stores, sqlfile
+from metrics_assets.verify import verify
 from metrics_assets_tests.pipeline.application import download, job, tick_exact, version_counter
 
 _SHAPE = "(type LowCardinality(String), time {time}, userId Int32, modelId Int32, modelVersionId Int32, ip String)"
@@ -27,6 +31,7 @@ _JOBS_BY_MONTH = (
     "createdAt DateTime64(3), resourcesUsed Array(Int32)) "
     "ENGINE = MergeTree PARTITION BY toYYYYMM(createdAt) ORDER BY createdAt"
 )
+_PATCHABLE = "enable_block_number_column = 1, enable_block_offset_column = 1"
 
 
 @pytest.fixture
@@ -41,10 +46,12 @@ def replaceable(filled: Stores) -> Iterator[Stores]:
             filled.clickhouse.command(statement)
 
 
-def _create_events(stores: Stores, name: str = "modelVersionEvents", *, time: str = "DateTime('UTC')") -> None:
+def _create_events(
+    stores: Stores, name: str = "modelVersionEvents", *, time: str = "DateTime('UTC')", settings: str = ""
+) -> None:
     stores.clickhouse.command(
         f"CREATE TABLE {name} {_SHAPE.format(time=time)} "
-        "ENGINE = MergeTree PARTITION BY toYYYYMM(time) ORDER BY (time, type, modelId, modelVersionId)"
+        f"ENGINE = MergeTree PARTITION BY toYYYYMM(time) ORDER BY (time, type, modelId, modelVersionId){settings}"
     )
 
 
@@ -225,3 +232,103 @@ def _partition_of_its_own(stores: Stores, *, version: int = 10) -> None:
         f"SELECT 'Download', toDateTime('2024-02-10 10:00:00', 'UTC'), 1, 0, {version}, toString(number) "
         "FROM numbers(3)"
     )
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        "DELETE FROM modelVersionEvents WHERE ip IN ('10.9.0.1', '10.9.0.2') "
+        "SETTINGS lightweight_delete_mode = 'lightweight_update_force'",
+        "UPDATE modelVersionEvents SET userId = 0, ip = '10.9.0.3' WHERE ip IN ('10.9.0.1', '10.9.0.2')",
+    ],
+)
+def test_a_lightweight_change_of_a_log_counts_with_the_next_tick_and_once(
+    replaceable: Stores, settings: Settings, change: str
+) -> None:
+    """It leaves the log's parts as they are and lays patch parts over them, which a merge puts into the parts."""
+    _create_patchable_events(replaceable)
+    for number in range(6):
+        at = f"toDateTime('2024-02-10 10:00:0{number}', 'UTC')" if number > 3 else "toDateTime('2024-02-10', 'UTC')"
+        download(replaceable, at=at, ip=f"10.9.0.{number}", user=0)
+    tick_exact(replaceable, settings)
+    assert version_counter(replaceable, "downloadCount") == 6
+    replaceable.clickhouse.command(change)
+    assert backlog(replaceable, settings, "model_metrics").total > 0
+    report = verify(replaceable, ["model_metrics"])
+    assert report.ok
+    assert report.sets[0].pending > 0
+    tick_exact(replaceable, settings)
+    assert version_counter(replaceable, "downloadCount") == 4
+    _assert_quiet(replaceable, settings)
+    replaceable.clickhouse.command("ALTER TABLE modelVersionEvents APPLY PATCHES SETTINGS mutations_sync = 2")
+    tick_exact(replaceable, settings)
+    assert version_counter(replaceable, "downloadCount") == 4
+    _assert_quiet(replaceable, settings)
+    download(replaceable, at="toDateTime('2024-02-10 11:00:00', 'UTC')")
+    tick_exact(replaceable, settings)
+    assert version_counter(replaceable, "downloadCount") == 5
+
+
+def test_a_lightweight_change_before_the_first_count_and_one_after_the_log_was_emptied_count(
+    replaceable: Stores, settings: Settings
+) -> None:
+    _create_patchable_events(replaceable)
+    for user in (1, 2):
+        for number in range(3):
+            download(replaceable, at="toDateTime('2024-02-10 10:00:00', 'UTC')", ip=f"10.9.0.{number}", user=user)
+        replaceable.clickhouse.command("UPDATE modelVersionEvents SET ip = '10.9.0.0' WHERE ip = '10.9.0.1'")
+        tick_exact(replaceable, settings)
+        assert version_counter(replaceable, "downloadCount") == 2
+        _assert_quiet(replaceable, settings)
+        replaceable.clickhouse.command("TRUNCATE TABLE modelVersionEvents")
+        tick_exact(replaceable, settings)
+        assert version_counter(replaceable, "downloadCount") == 0
+
+
+def test_a_lightweight_change_of_jobs_moves_them_to_the_versions_that_they_name_now(
+    replaceable: Stores, settings: Settings
+) -> None:
+    replaceable.clickhouse.command("DROP TABLE orchestration.jobs SYNC")
+    replaceable.clickhouse.command(f"{_JOBS_BY_MONTH} SETTINGS {_PATCHABLE}")
+    for month in (1, 2):
+        job(replaceable, "twice", at=f"toDateTime64('2024-0{month}-15 10:00:00', 3, 'UTC')")
+    tick_exact(replaceable, settings)
+    replaceable.clickhouse.command(
+        "UPDATE orchestration.jobs SET resourcesUsed = [20] WHERE toYYYYMM(createdAt) = 202401"
+    )
+    tick_exact(replaceable, settings)
+    assert [version_counter(replaceable, "generationCount", version) for version in (10, 20)] == [1, 1]
+
+
+def test_what_the_ttl_of_a_column_takes_from_a_log_stands_until_its_days_are_counted_again(
+    replaceable: Stores, settings: Settings
+) -> None:
+    replaceable.clickhouse.command("DROP TABLE modelVersionEvents SYNC")
+    _create_events(replaceable, settings=" SETTINGS merge_with_ttl_timeout = 0")
+    replaceable.clickhouse.command("SYSTEM STOP TTL MERGES modelVersionEvents")
+    replaceable.clickhouse.command("ALTER TABLE modelVersionEvents MODIFY COLUMN ip String TTL time + INTERVAL 30 DAY")
+    for number in range(3):
+        download(replaceable, at="toDateTime('2024-02-10 10:00:00', 'UTC')", ip=f"10.9.0.{number}")
+    tick_exact(replaceable, settings)
+    replaceable.clickhouse.command("SYSTEM START TTL MERGES modelVersionEvents")
+    replaceable.clickhouse.command("OPTIMIZE TABLE modelVersionEvents FINAL")
+    assert replaceable.clickhouse.rows("SELECT DISTINCT ip FROM modelVersionEvents") == [("",)]
+    assert tick(replaceable, settings).ok
+    assert version_counter(replaceable, "downloadCount") == 3
+    assert {found.expected for found in verify(replaceable, ["model_metrics"]).differences} >= {1}
+    rebuild(replaceable, settings, "model_metrics", dt.date(2024, 2, 10), dt.date(2024, 2, 10))
+    tick_exact(replaceable, settings)
+    assert version_counter(replaceable, "downloadCount") == 1
+
+
+def _create_patchable_events(stores: Stores) -> None:
+    stores.clickhouse.command("DROP TABLE modelVersionEvents SYNC")
+    _create_events(stores, settings=f" SETTINGS {_PATCHABLE}")
+
+
+def _assert_quiet(stores: Stores, settings: Settings) -> None:
+    """Nothing of the log waits, and nothing of it is read again."""
+    assert backlog(stores, settings, "model_metrics").total == 0
+    with stores.postgres.connection() as connection:
+        report = count_log(stores, connection, LOGS[0])
+    assert (report.rows_arrived, report.suspect) == (0, ())

@@ -159,7 +159,8 @@ CREATE TABLE IF NOT EXISTS metrics.search_queue (
 );
 
 -- What of a ClickHouse log has been counted: block numbers by partition, the rows that they held, and the parts that held
--- them, as [name, first block, last block, rows, mutation, hash of the files]. A table with another id is another log.
+-- them, as [name, first block, last block, rows, mutation, hash of the files], and the patches of lightweight updates that
+-- lay over them, as name and hash. A table with another id is another log.
 CREATE TABLE IF NOT EXISTS metrics.log_cursor (
     log          text NOT NULL,
     partition_id text NOT NULL,
@@ -167,12 +168,14 @@ CREATE TABLE IF NOT EXISTS metrics.log_cursor (
     blocks       int8multirange NOT NULL DEFAULT '{}',
     row_count    bigint NOT NULL DEFAULT 0,
     parts        jsonb NOT NULL DEFAULT '[]',
+    patches      text[] NOT NULL DEFAULT '{}',
     PRIMARY KEY (log, partition_id)
 );
 -- a cursor of an earlier version remembers no parts: the next tick counts what it covers again, once
 ALTER TABLE metrics.log_cursor
     ADD COLUMN IF NOT EXISTS table_id text NOT NULL DEFAULT '',
     ADD COLUMN IF NOT EXISTS parts jsonb NOT NULL DEFAULT '[]',
+    ADD COLUMN IF NOT EXISTS patches text[] NOT NULL DEFAULT '{}',
     DROP COLUMN IF EXISTS data_version;
 
 -- How far leaf totals of a log's metric go with entityMetricDaily, which they move by differences of: the version of its

@@ -23,6 +23,8 @@ _STARTS_WITHIN_SECONDS = 30
 class Front:
     """One process of the front, with its data in `directory`."""
 
+    program: tuple[str, ...] = ("-m", "metrics_assets.local.clickhouse_front")
+
     def __init__(self, directory: Path) -> None:
         self.directory = directory
         self.ready_file = directory.parent / "ready.json"
@@ -34,7 +36,7 @@ class Front:
         environment = {name: value for name, value in os.environ.items() if "METRICS_CLICKHOUSE" not in name}
         if password is not None:
             environment["METRICS_CLICKHOUSE_FRONT_PASSWORD"] = password
-        program = [sys.executable, "-m", "metrics_assets.local.clickhouse_front"]
+        program = [sys.executable, *self.program]
         arguments = ["--path", str(self.directory), "--ready-file", str(self.ready_file)]
         return subprocess.Popen([*program, *arguments], env=environment, stderr=subprocess.PIPE, text=True)
 

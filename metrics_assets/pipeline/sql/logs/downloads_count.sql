@@ -7,7 +7,7 @@ FROM
            toInt64(uniqExact(type, time, userId, modelId, modelVersionId, ip)) AS total, toInt64(0) AS stored
     FROM modelVersionEvents
     WHERE type = 'Download' AND modelVersionId > 0
-      AND toDate(time, 'UTC') IN (SELECT DISTINCT toDate(day) FROM entityMetricTouched WHERE token = {token:UInt64})
+      AND toDate32(time, 'UTC') IN (SELECT DISTINCT day FROM entityMetricTouched WHERE token = {token:UInt64})
       AND (toDate32(time, 'UTC'), toUInt32(modelVersionId)) IN
           (SELECT day, entityId FROM entityMetricTouched WHERE token = {token:UInt64})
     GROUP BY entityId, day

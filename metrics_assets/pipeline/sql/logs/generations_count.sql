@@ -15,8 +15,8 @@ FROM
           (
               SELECT jobId
               FROM orchestration.jobs
-              WHERE toDate(createdAt, 'UTC') IN
-                    (SELECT DISTINCT toDate(day) FROM entityMetricTouched WHERE token = {token:UInt64})
+              WHERE toDate32(createdAt, 'UTC') IN
+                    (SELECT DISTINCT day FROM entityMetricTouched WHERE token = {token:UInt64})
           )
         GROUP BY jobId, entityId
     )
