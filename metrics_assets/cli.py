@@ -7,6 +7,7 @@ configuration, 3 a store cannot be reached, 4 refused.
 from __future__ import annotations
 
 import dataclasses
+import datetime as dt
 import json
 import sys
 from collections.abc import Iterator
@@ -57,8 +58,13 @@ def cli() -> None:
 
 def main() -> None:
     """Run the command; errors that were raised on purpose become one message and their exit code."""
+    run(cli)
+
+
+def run(command: click.Command) -> NoReturn:
+    """Run a command of the project and end the process as `main` says."""
     try:
-        code = cli.main(standalone_mode=False)
+        code = command.main(standalone_mode=False)
     except click.ClickException as error:
         error.show()
         sys.exit(error.exit_code)
@@ -202,6 +208,8 @@ def explain(entity: str, entity_id: int, counter: str, limit: int, as_json: bool
     from rich.console import Console
     from rich.table import Table
 
+    from metrics_assets.tables import show
+
     table = Table(title=f"{found.entity} {found.entity_id} {found.counter}: {found.meaning}")
     for heading in ("entity", "day", "created at", "source", "key", "user", "value", "version"):
         table.add_column(heading)
@@ -218,7 +226,7 @@ def explain(entity: str, entity_id: int, counter: str, limit: int, as_json: bool
         )
         table.add_row(*("" if cell is None else str(cell) for cell in cells))
     console = Console()
-    console.print(table)
+    show(table, console)
     if len(found.behind) > limit:
         console.print(f"… and {len(found.behind) - limit} more.")
     stored = ", ".join(f"{name} {'–' if value is None else value}" for name, value in found.stored.items())
@@ -339,6 +347,12 @@ def _line(report: Report) -> dict[str, Any]:
     }
 
 
+def _shown(value: object) -> str:
+    if isinstance(value, dt.datetime):
+        return f"{value:%Y-%m-%d %H:%M:%S}"
+    return "" if value is None else str(value)
+
+
 def _print_table(lines: list[dict[str, Any]], as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps(lines, default=str))
@@ -346,15 +360,16 @@ def _print_table(lines: list[dict[str, Any]], as_json: bool) -> None:
     if not lines:
         click.echo("Nothing to do.", err=True)
         return
-    from rich.console import Console
     from rich.table import Table
+
+    from metrics_assets.tables import show
 
     table = Table()
     for heading in lines[0]:
         table.add_column(heading)
     for line in lines:
-        table.add_row(*("" if value is None else str(value) for value in line.values()))
-    Console().print(table)
+        table.add_row(*map(_shown, line.values()))
+    show(table)
 
 
 if __name__ == "__main__":

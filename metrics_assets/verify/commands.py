@@ -12,11 +12,10 @@ from rich.table import Table
 
 from metrics_assets.settings import settings
 from metrics_assets.stores import Stores, open_stores
+from metrics_assets.tables import show as show_table
 from metrics_assets.verify.check import verify
 from metrics_assets.verify.counters import known_sets
 from metrics_assets.verify.report import VerifyReport
-
-_NARROWEST_TABLE = 120
 
 
 @click.command("verify")
@@ -53,11 +52,9 @@ def verify_command(sets: tuple[str, ...], as_of: dt.datetime | None, settle: boo
 
 def show(report: VerifyReport, console: Console) -> None:
     """Print the verdicts of the sets and every difference that the report names."""
-    # a pipe is as wide as its reader wants it; a cell cut to 80 columns is of no use there
-    width = None if console.is_terminal else max(console.width, _NARROWEST_TABLE)
-    console.print(_verdicts(report), width=width)
+    show_table(_verdicts(report), console)
     if report.differences:
-        console.print(_differences(report), width=width)
+        show_table(_differences(report), console)
     total = sum(verdict.differences for verdict in report.sets)
     if total > len(report.differences):
         console.print(f"The first {len(report.differences)} of {total:,} differences.")
