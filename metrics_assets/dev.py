@@ -18,6 +18,7 @@ from pathlib import Path
 import click
 
 from metrics_assets import local
+from metrics_assets.cli import run
 from metrics_assets.local.dagster_home import dagster_home
 from metrics_assets.settings import Settings, settings
 from metrics_assets.stores import Stores, open_stores
@@ -125,4 +126,4 @@ def _interrupt(number: int, frame: object) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run(main)
