@@ -59,6 +59,9 @@ def test_stores_that_do_not_let_us_in_are_named_with_their_reason(settings: Sett
     assert "ClickHouse refuses" in said
     assert "AUTHENTICATION_FAILED" in said
 
+    socket = (settings.redis_url or "").rpartition("@")[2]
+    assert "Redis refuses: " in _says(settings, "tick", exits=_STORE, METRICS_REDIS_URL=f"unix://:{_PASSWORD}@{socket}")
+
 
 def test_a_tick_says_which_store_refused_and_why(stores: Stores, settings: Settings) -> None:
     fill(stores)
@@ -71,6 +74,33 @@ def test_a_tick_says_which_store_refused_and_why(stores: Stores, settings: Setti
     assert said.startswith("Redis refuses: ")
     assert "maxmemory" in said
     assert said.endswith("What redis lacks is kept, and the next tick sends it.")
+
+
+@pytest.mark.parametrize(
+    ("address", "reason"),
+    [
+        ("127.0.0.1:1", "Connection refused"),
+        pytest.param("nowhere.invalid", "Name or service not known", marks=pytest.mark.slow),
+    ],
+)
+def test_a_store_that_is_not_there_is_told_once_with_the_reason(
+    stores: Stores, settings: Settings, address: str, reason: str
+) -> None:
+    fill(stores)
+    where = address if ":" in address else f"{address}:8123"
+    said = _says(settings, "schema", "apply", exits=_STORE, METRICS_CLICKHOUSE_URL=f"http://{address}/app")
+    assert said.startswith(f"Error: ClickHouse does not answer at http://{where}/app: {reason}. Check METRICS_")
+
+    said = _says(settings, "tick", exits=_STORE, METRICS_CLICKHOUSE_URL=f"http://{address}/app")
+    assert said == (
+        f"ClickHouse does not answer at http://{where}/app: {reason}. Check METRICS_CLICKHOUSE_URL, or run "
+        "`metrics-assets local status`. What clickhouse lacks is kept, and the next tick sends it."
+    )
+
+    said = _says(settings, "tick", exits=_STORE, METRICS_REDIS_URL=f"redis://{address}/0")
+    assert said.startswith("Redis does not answer: Error ")
+    assert f". {reason}. Check METRICS_REDIS_URL, " in said
+    assert said.count("kept") == 1
 
 
 @pytest.mark.parametrize("variable", ["METRICS_POSTGRES_DSN", "METRICS_CLICKHOUSE_URL", "METRICS_REDIS_URL"])
