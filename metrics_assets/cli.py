@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
-from metrics_assets.errors import ConfigurationError, MetricsError
+from metrics_assets.errors import ConfigurationError, MetricsError, StoreUnreachable
 
 if TYPE_CHECKING:
     import psycopg
@@ -139,6 +139,7 @@ def tick(sets: tuple[str, ...], as_json: bool) -> None:
     """One pass without Dagster: everything committed before it starts is counted when it ends."""
     from metrics_assets.pipeline.tick import tick as run_tick
     from metrics_assets.settings import settings
+    from metrics_assets.stores.words import sentence
 
     with _stores() as stores:
         report = run_tick(stores, settings(), sets)
@@ -146,8 +147,8 @@ def tick(sets: tuple[str, ...], as_json: bool) -> None:
     for failure in report.rule_failures:
         click.echo(failure.message, err=True)
     for store in report.away:
-        why = next(found.detail[store] for found in report.reports if store in found.detail)
-        click.echo(f"{why} What {store} lacks is kept, and the next tick sends it.", err=True)
+        why = str(next(found.detail[store] for found in report.reports if store in found.detail))
+        click.echo(f"{sentence(why)} What {store} lacks is kept, and the next tick sends it.", err=True)
     sys.exit(1 if report.rule_failures else 3 if report.away else 0)
 
 
@@ -282,7 +283,10 @@ def recompute(entity: str, ids: tuple[int, ...], file: Path | None) -> None:
 @cli.command()
 @_json
 def status(as_json: bool) -> None:
-    """Each set: loading, live or paused, what waits for it, and through when it is complete."""
+    """Each set: loading, live or paused, what waits for it, and through when it is complete.
+
+    Ends with 0 when Postgres answers; a store that is away is named on stderr.
+    """
     from metrics_assets.catalog import SETS
     from metrics_assets.pipeline import state
     from metrics_assets.pipeline.backlog import backlog
@@ -290,8 +294,9 @@ def status(as_json: bool) -> None:
 
     lines = []
     with _stores() as stores:
+        away = _away(stores)
         for metric_set in SETS:
-            waiting = backlog(stores, settings(), metric_set.name)
+            waiting = backlog(stores, settings(), metric_set.name, with_logs="clickhouse" not in away)
             lines.append(
                 {
                     "set": metric_set.name,
@@ -304,7 +309,34 @@ def status(as_json: bool) -> None:
                     "hashes": waiting.publish_rows,
                 }
             )
-    _print_table(lines, as_json)
+    _print_table([line if as_json else line | {"log rows": _or_unknown(line["log rows"])} for line in lines], as_json)
+    for message in away.values():
+        click.echo(message, err=True)
+
+
+def _away(stores: Stores) -> dict[str, str]:
+    """Stores that do not answer or refuse, each with its reason and what that means."""
+    from metrics_assets.stores import redis_store
+    from metrics_assets.stores.words import sentence
+
+    away = {}
+    try:
+        stores.clickhouse.scalar("SELECT 1")
+    except StoreUnreachable as error:
+        away["clickhouse"] = (
+            f"{sentence(str(error))} Until a tick reaches it, downloads and generations are not counted, and its "
+            "batches wait in Postgres."
+        )
+    try:
+        with redis_store.explaining():
+            stores.redis.ping()
+    except StoreUnreachable as error:
+        away["redis"] = f"{sentence(str(error))} Until a tick reaches it, its hashes wait in Postgres."
+    return away
+
+
+def _or_unknown(rows: int | None) -> int | str:
+    return "?" if rows is None else rows
 
 
 def _state_of(loading: bool, pause_reason: str | None) -> str:

@@ -17,8 +17,8 @@ _PASSWORD = "geheim"
 _USAGE, _STORE = 2, 3
 
 
-def _says(settings: Settings, *arguments: str, exits: int, **variables: str) -> str:
-    """The one line that the command ends with, after what click says of usage."""
+def _says(settings: Settings, *arguments: str, exits: int, told: list[str] | None = None, **variables: str) -> str:
+    """The one line that the command ends with, after what click says of usage; `told` gets what it prints."""
     done = subprocess.run(
         [sys.executable, "-m", "metrics_assets.cli", *arguments],
         env={
@@ -36,6 +36,8 @@ def _says(settings: Settings, *arguments: str, exits: int, **variables: str) -> 
     assert "Traceback" not in done.stderr, done.stderr
     assert _PASSWORD not in done.stdout + done.stderr
     assert done.returncode == exits, done.stderr
+    if told is not None:
+        told.append(done.stdout)
     *usage, said = done.stderr.strip().splitlines()
     assert not usage or usage[0].startswith("Usage: "), done.stderr
     return said
@@ -101,6 +103,20 @@ def test_a_store_that_is_not_there_is_told_once_with_the_reason(
     assert said.startswith("Redis does not answer: Error ")
     assert f". {reason}. Check METRICS_REDIS_URL, " in said
     assert said.count("kept") == 1
+
+
+def test_status_names_the_store_that_is_away_and_what_that_means(stores: Stores, settings: Settings) -> None:
+    fill(stores)
+    told: list[str] = []
+    said = _says(settings, "status", exits=0, METRICS_CLICKHOUSE_URL="http://127.0.0.1:1/app", told=told)
+    assert said.startswith("ClickHouse does not answer at http://127.0.0.1:1/app: Connection refused. Check ")
+    assert said.endswith("downloads and generations are not counted, and its batches wait in Postgres.")
+    (table,) = told
+    assert [line.strip("│").split("│")[5].strip() for line in table.splitlines() if "_metrics" in line] == ["?"] * 3
+
+    said = _says(settings, "status", exits=0, METRICS_REDIS_URL="redis://127.0.0.1:1/0")
+    assert said.startswith("Redis does not answer: ")
+    assert said.endswith("its hashes wait in Postgres.")
 
 
 @pytest.mark.parametrize("variable", ["METRICS_POSTGRES_DSN", "METRICS_CLICKHOUSE_URL", "METRICS_REDIS_URL"])
