@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
+from metrics_assets.catalog import DAILY_ASSET, EVENTS_ASSET, SETS
 from metrics_assets.errors import ConfigurationError, MetricsError, StoreUnreachable
 
 if TYPE_CHECKING:
@@ -25,6 +26,9 @@ if TYPE_CHECKING:
 
     from metrics_assets.pipeline.reports import Report
     from metrics_assets.stores import Stores
+
+REBUILT = (EVENTS_ASSET, DAILY_ASSET, *(metric_set.name for metric_set in SETS))
+"""What `rebuild` takes."""
 
 _COMMANDS = {
     "local": "metrics_assets.local.commands:local",
@@ -93,11 +97,13 @@ def _fail(error: MetricsError) -> NoReturn:
 
 
 @contextmanager
-def _stores() -> Iterator[Stores]:
+def _stores(*, schema_there: bool = True) -> Iterator[Stores]:
     from metrics_assets.settings import settings
-    from metrics_assets.stores import open_stores
+    from metrics_assets.stores import open_stores, require_schema
 
     with open_stores(settings()) as stores:
+        if schema_there:
+            require_schema(stores, settings())
         yield stores
 
 
@@ -119,7 +125,8 @@ def schema_apply(dry_run: bool, with_application_tables: bool) -> None:
     """Create or complete what the pipeline needs; safe while the application writes, and to repeat."""
     from metrics_assets.pipeline import schema as pipeline_schema
 
-    with _stores() as stores:
+    # it says itself what it lacks, table by table
+    with _stores(schema_there=False) as stores:
         report = pipeline_schema.apply(stores, with_application_tables=with_application_tables, dry_run=dry_run)
     if dry_run:
         for statement in report.statements:
@@ -166,7 +173,7 @@ def load(sets: tuple[str, ...], as_json: bool) -> None:
     _print_reports(reports, as_json)
 
 
-@cli.command()
+@cli.command(epilog=f"ASSET is one of: {', '.join(REBUILT)}.")
 @click.argument("asset")
 @click.argument("first", type=click.DateTime(["%Y-%m-%d"]), metavar="FIRST_DAY")
 @click.argument("last", type=click.DateTime(["%Y-%m-%d"]), metavar="[LAST_DAY]", required=False)
@@ -177,9 +184,13 @@ def rebuild(asset: str, first: Any, last: Any, as_json: bool) -> None:
     from metrics_assets.pipeline.rebuild import rebuild as run_rebuild
     from metrics_assets.settings import settings
 
+    if asset not in REBUILT:
+        raise click.UsageError(f"There is no asset {asset!r} to rebuild. Use one of: {', '.join(REBUILT)}.")
     first_day, last_day = first.date(), (last or first).date()
     if last_day < first_day:
         raise click.UsageError(f"LAST_DAY {last_day} lies before FIRST_DAY {first_day}.")
+    if last_day > (open_day := dt.datetime.now(dt.UTC).date()):
+        raise click.UsageError(f"The day {last_day} is not there yet: {open_day} is the day that is open, in UTC.")
     with (
         _stores() as stores,
         noting_failure(stores, asset, "rebuild", None, first_day=first_day, last_day=last_day),
@@ -287,7 +298,6 @@ def status(as_json: bool) -> None:
 
     Ends with 0 when Postgres answers; a store that is away is named on stderr.
     """
-    from metrics_assets.catalog import SETS
     from metrics_assets.pipeline import state
     from metrics_assets.pipeline.backlog import backlog
     from metrics_assets.settings import settings
@@ -304,12 +314,12 @@ def status(as_json: bool) -> None:
                     "complete through": state.complete_through(stores, metric_set.name),
                     "outbox rows": waiting.outbox_rows,
                     "dirty keys": waiting.dirty_keys,
-                    "log rows": waiting.log_rows,
+                    "log rows": "?" if waiting.log_rows is None and not as_json else waiting.log_rows,
                     "sealed rows": waiting.batch_rows,
                     "hashes": waiting.publish_rows,
                 }
             )
-    _print_table([line if as_json else line | {"log rows": _or_unknown(line["log rows"])} for line in lines], as_json)
+    _print_table(lines, as_json)
     for message in away.values():
         click.echo(message, err=True)
 
@@ -333,10 +343,6 @@ def _away(stores: Stores) -> dict[str, str]:
     except StoreUnreachable as error:
         away["redis"] = f"{sentence(str(error))} Until a tick reaches it, its hashes wait in Postgres."
     return away
-
-
-def _or_unknown(rows: int | None) -> int | str:
-    return "?" if rows is None else rows
 
 
 def _state_of(loading: bool, pause_reason: str | None) -> str:

@@ -202,7 +202,7 @@ def _address(url: str) -> dict[str, Any]:
     }
 
 
-def _reason(error: BaseException) -> str:
+def _reason(error: Exception) -> str:
     """Why there is no connection: what the system said, which the driver keeps at the end of its chain of causes."""
     chain: list[BaseException] = [error]
     while (cause := chain[-1].__cause__ or chain[-1].__context__) is not None and cause not in chain:

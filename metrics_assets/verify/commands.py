@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.table import Table
 
 from metrics_assets.settings import settings
-from metrics_assets.stores import Stores, open_stores
+from metrics_assets.stores import Stores, open_stores, require_schema
 from metrics_assets.tables import show as show_table
 from metrics_assets.verify.check import verify
 from metrics_assets.verify.counters import known_sets
@@ -37,6 +37,7 @@ def verify_command(sets: tuple[str, ...], as_of: dt.datetime | None, settle: boo
     names = known_sets(sets)
     progress = Console(stderr=True)
     with open_stores(settings(), run="metrics-assets verify") as stores:
+        require_schema(stores, settings())
         if settle:
             with progress.status(f"Ticking {', '.join(names)} …"):
                 _settle(stores, names)

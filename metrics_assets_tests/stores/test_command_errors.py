@@ -142,7 +142,38 @@ def test_a_table_that_is_not_there_points_at_the_schema(stores: Stores, settings
     said = _says(settings, "status", exits=_USAGE)
 
     assert 'relation "metrics.publish_queue" does not exist' in said
+    assert said.startswith("Error: Postgres lacks what this needs (UndefinedTable): ")
     assert "metrics-assets schema apply" in said
+
+
+@pytest.mark.parametrize("command", ["status", "tick", "verify"])
+def test_a_schema_that_is_not_there_is_named_with_its_variable(settings: Settings, command: str) -> None:
+    said = _says(settings, command, exits=_USAGE, METRICS_POSTGRES_SCHEMA="nope")
+
+    assert said.startswith("Error: METRICS_POSTGRES_SCHEMA='nope': the database has no such schema.")
+
+
+@pytest.mark.parametrize("command", [("tick",), ("verify",), ("rebuild", "review_stats", "2026-11-10")])
+def test_a_schema_without_the_tables_is_named_with_its_variable(
+    stores: Stores, settings: Settings, command: tuple[str, ...]
+) -> None:
+    write(stores, "CREATE SCHEMA empty")
+
+    said = _says(settings, *command, exits=_USAGE, METRICS_POSTGRES_SCHEMA="empty")
+
+    assert said.startswith("Error: METRICS_POSTGRES_SCHEMA='empty': the schema holds none of the application's tables.")
+
+
+def test_rebuild_says_what_it_takes(settings: Settings) -> None:
+    assets = "entity_metric_events, entity_metric_daily, model_metrics, "
+    assert f"Use one of: {assets}" in _says(settings, "rebuild", "model_usage_report", "2026-11-10", exits=_USAGE)
+    assert "The day 2299-01-01 is not there yet: " in _says(
+        settings, "rebuild", "model_metrics", "2026-11-10", "2299-01-01", exits=_USAGE
+    )
+    told: list[str] = []
+    with pytest.raises(ValueError, match="not enough values"):
+        _says(settings, "rebuild", "--help", exits=0, told=told)
+    assert " ".join(told[0].split()).partition("ASSET is one of: ")[2].startswith(assets)
 
 
 def test_a_rebuild_that_fails_leaves_a_row(stores: Stores, settings: Settings) -> None:
