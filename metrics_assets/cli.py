@@ -7,6 +7,7 @@ configuration, 3 a store cannot be reached, 4 refused.
 from __future__ import annotations
 
 import dataclasses
+import datetime as dt
 import json
 import sys
 from collections.abc import Iterator
@@ -16,7 +17,8 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
-from metrics_assets.errors import ConfigurationError, MetricsError
+from metrics_assets.catalog import DAILY_ASSET, EVENTS_ASSET, SETS
+from metrics_assets.errors import ConfigurationError, MetricsError, StoreUnreachable
 
 if TYPE_CHECKING:
     import psycopg
@@ -24,6 +26,9 @@ if TYPE_CHECKING:
 
     from metrics_assets.pipeline.reports import Report
     from metrics_assets.stores import Stores
+
+REBUILT = (EVENTS_ASSET, DAILY_ASSET, *(metric_set.name for metric_set in SETS))
+"""What `rebuild` takes."""
 
 _COMMANDS = {
     "local": "metrics_assets.local.commands:local",
@@ -57,8 +62,13 @@ def cli() -> None:
 
 def main() -> None:
     """Run the command; errors that were raised on purpose become one message and their exit code."""
+    run(cli)
+
+
+def run(command: click.Command) -> NoReturn:
+    """Run a command of the project and end the process as `main` says."""
     try:
-        code = cli.main(standalone_mode=False)
+        code = command.main(standalone_mode=False)
     except click.ClickException as error:
         error.show()
         sys.exit(error.exit_code)
@@ -87,11 +97,13 @@ def _fail(error: MetricsError) -> NoReturn:
 
 
 @contextmanager
-def _stores() -> Iterator[Stores]:
+def _stores(*, schema_there: bool = True) -> Iterator[Stores]:
     from metrics_assets.settings import settings
-    from metrics_assets.stores import open_stores
+    from metrics_assets.stores import open_stores, require_schema
 
     with open_stores(settings()) as stores:
+        if schema_there:
+            require_schema(stores, settings())
         yield stores
 
 
@@ -113,7 +125,8 @@ def schema_apply(dry_run: bool, with_application_tables: bool) -> None:
     """Create or complete what the pipeline needs; safe while the application writes, and to repeat."""
     from metrics_assets.pipeline import schema as pipeline_schema
 
-    with _stores() as stores:
+    # it says itself what it lacks, table by table
+    with _stores(schema_there=False) as stores:
         report = pipeline_schema.apply(stores, with_application_tables=with_application_tables, dry_run=dry_run)
     if dry_run:
         for statement in report.statements:
@@ -133,6 +146,7 @@ def tick(sets: tuple[str, ...], as_json: bool) -> None:
     """One pass without Dagster: everything committed before it starts is counted when it ends."""
     from metrics_assets.pipeline.tick import tick as run_tick
     from metrics_assets.settings import settings
+    from metrics_assets.stores.words import sentence
 
     with _stores() as stores:
         report = run_tick(stores, settings(), sets)
@@ -140,8 +154,8 @@ def tick(sets: tuple[str, ...], as_json: bool) -> None:
     for failure in report.rule_failures:
         click.echo(failure.message, err=True)
     for store in report.away:
-        why = next(found.detail[store] for found in report.reports if store in found.detail)
-        click.echo(f"{why} What {store} lacks is kept, and the next tick sends it.", err=True)
+        why = str(next(found.detail[store] for found in report.reports if store in found.detail))
+        click.echo(f"{sentence(why)} What {store} lacks is kept, and the next tick sends it.", err=True)
     sys.exit(1 if report.rule_failures else 3 if report.away else 0)
 
 
@@ -159,7 +173,7 @@ def load(sets: tuple[str, ...], as_json: bool) -> None:
     _print_reports(reports, as_json)
 
 
-@cli.command()
+@cli.command(epilog=f"ASSET is one of: {', '.join(REBUILT)}.")
 @click.argument("asset")
 @click.argument("first", type=click.DateTime(["%Y-%m-%d"]), metavar="FIRST_DAY")
 @click.argument("last", type=click.DateTime(["%Y-%m-%d"]), metavar="[LAST_DAY]", required=False)
@@ -170,9 +184,13 @@ def rebuild(asset: str, first: Any, last: Any, as_json: bool) -> None:
     from metrics_assets.pipeline.rebuild import rebuild as run_rebuild
     from metrics_assets.settings import settings
 
+    if asset not in REBUILT:
+        raise click.UsageError(f"There is no asset {asset!r} to rebuild. Use one of: {', '.join(REBUILT)}.")
     first_day, last_day = first.date(), (last or first).date()
     if last_day < first_day:
         raise click.UsageError(f"LAST_DAY {last_day} lies before FIRST_DAY {first_day}.")
+    if last_day > (open_day := dt.datetime.now(dt.UTC).date()):
+        raise click.UsageError(f"The day {last_day} is not there yet: {open_day} is the day that is open, in UTC.")
     with (
         _stores() as stores,
         noting_failure(stores, asset, "rebuild", None, first_day=first_day, last_day=last_day),
@@ -202,6 +220,8 @@ def explain(entity: str, entity_id: int, counter: str, limit: int, as_json: bool
     from rich.console import Console
     from rich.table import Table
 
+    from metrics_assets.tables import show
+
     table = Table(title=f"{found.entity} {found.entity_id} {found.counter}: {found.meaning}")
     for heading in ("entity", "day", "created at", "source", "key", "user", "value", "version"):
         table.add_column(heading)
@@ -218,7 +238,7 @@ def explain(entity: str, entity_id: int, counter: str, limit: int, as_json: bool
         )
         table.add_row(*("" if cell is None else str(cell) for cell in cells))
     console = Console()
-    console.print(table)
+    show(table, console)
     if len(found.behind) > limit:
         console.print(f"… and {len(found.behind) - limit} more.")
     stored = ", ".join(f"{name} {'–' if value is None else value}" for name, value in found.stored.items())
@@ -274,16 +294,19 @@ def recompute(entity: str, ids: tuple[int, ...], file: Path | None) -> None:
 @cli.command()
 @_json
 def status(as_json: bool) -> None:
-    """Each set: loading, live or paused, what waits for it, and through when it is complete."""
-    from metrics_assets.catalog import SETS
+    """Each set: loading, live or paused, what waits for it, and through when it is complete.
+
+    Ends with 0 when Postgres answers; a store that is away is named on stderr.
+    """
     from metrics_assets.pipeline import state
     from metrics_assets.pipeline.backlog import backlog
     from metrics_assets.settings import settings
 
     lines = []
     with _stores() as stores:
+        away = _away(stores)
         for metric_set in SETS:
-            waiting = backlog(stores, settings(), metric_set.name)
+            waiting = backlog(stores, settings(), metric_set.name, with_logs="clickhouse" not in away)
             lines.append(
                 {
                     "set": metric_set.name,
@@ -291,12 +314,35 @@ def status(as_json: bool) -> None:
                     "complete through": state.complete_through(stores, metric_set.name),
                     "outbox rows": waiting.outbox_rows,
                     "dirty keys": waiting.dirty_keys,
-                    "log rows": waiting.log_rows,
+                    "log rows": "?" if waiting.log_rows is None and not as_json else waiting.log_rows,
                     "sealed rows": waiting.batch_rows,
                     "hashes": waiting.publish_rows,
                 }
             )
     _print_table(lines, as_json)
+    for message in away.values():
+        click.echo(message, err=True)
+
+
+def _away(stores: Stores) -> dict[str, str]:
+    """Stores that do not answer or refuse, each with its reason and what that means."""
+    from metrics_assets.stores import redis_store
+    from metrics_assets.stores.words import sentence
+
+    away = {}
+    try:
+        stores.clickhouse.scalar("SELECT 1")
+    except StoreUnreachable as error:
+        away["clickhouse"] = (
+            f"{sentence(str(error))} Until a tick reaches it, downloads and generations are not counted, and its "
+            "batches wait in Postgres."
+        )
+    try:
+        with redis_store.explaining():
+            stores.redis.ping()
+    except StoreUnreachable as error:
+        away["redis"] = f"{sentence(str(error))} Until a tick reaches it, its hashes wait in Postgres."
+    return away
 
 
 def _state_of(loading: bool, pause_reason: str | None) -> str:
@@ -339,6 +385,12 @@ def _line(report: Report) -> dict[str, Any]:
     }
 
 
+def _shown(value: object) -> str:
+    if isinstance(value, dt.datetime):
+        return f"{value:%Y-%m-%d %H:%M:%S}"
+    return "" if value is None else str(value)
+
+
 def _print_table(lines: list[dict[str, Any]], as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps(lines, default=str))
@@ -346,15 +398,16 @@ def _print_table(lines: list[dict[str, Any]], as_json: bool) -> None:
     if not lines:
         click.echo("Nothing to do.", err=True)
         return
-    from rich.console import Console
     from rich.table import Table
+
+    from metrics_assets.tables import show
 
     table = Table()
     for heading in lines[0]:
         table.add_column(heading)
     for line in lines:
-        table.add_row(*("" if value is None else str(value) for value in line.values()))
-    Console().print(table)
+        table.add_row(*map(_shown, line.values()))
+    show(table)
 
 
 if __name__ == "__main__":

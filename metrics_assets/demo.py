@@ -9,14 +9,17 @@ from __future__ import annotations
 import datetime as dt
 import os
 import random
-import sys
 import tempfile
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import click
 from rich.console import Console
 from rich.table import Table
+
+from metrics_assets.cli import run
+from metrics_assets.tables import show as show_table
 
 if TYPE_CHECKING:
     from dagster import ExecuteInProcessResult
@@ -27,7 +30,7 @@ if TYPE_CHECKING:
 _SCALE = 0.1
 _SEED = 7
 _CHANGES = 300
-_CONSOLE = Console(width=max(Console().width, 110))
+_CONSOLE = Console()
 
 
 def main() -> int:
@@ -79,7 +82,7 @@ def _show(stores: Stores, settings: Settings, started: float) -> int:
     _say(started, f"{_CHANGES} random changes: inserts, edits, deletes, moves, late and repeated events.")
     result = _materialize()
     _say(started, "Every asset materialized through Dagster, as the schedules do it.")
-    _CONSOLE.print(_assets(result))
+    show_table(_assets(result), _CONSOLE)
     report = verify(stores, [])
     show(report, _CONSOLE)
     failed = [check for check in result.get_asset_check_evaluations() if not check.passed]
@@ -127,8 +130,8 @@ def _assets(result: ExecuteInProcessResult) -> Table:
 
 
 def _say(started: float, text: str) -> None:
-    _CONSOLE.print(f"[dim]{time.perf_counter() - started:6.1f} s[/dim]  {text}")
+    _CONSOLE.print(f"[dim]{time.perf_counter() - started:6.1f} s[/dim]  {text}", soft_wrap=True)
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    run(click.Command("demo", callback=main))

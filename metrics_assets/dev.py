@@ -9,6 +9,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 import urllib.request
 from collections.abc import Iterator, Mapping
@@ -18,6 +19,7 @@ from pathlib import Path
 import click
 
 from metrics_assets import local
+from metrics_assets.cli import run
 from metrics_assets.local.dagster_home import dagster_home
 from metrics_assets.settings import Settings, settings
 from metrics_assets.stores import Stores, open_stores
@@ -60,8 +62,10 @@ def main(port: int, scale: float, rate: float) -> None:
     # in DAGSTER_HOME, because a dagster.yaml in the current folder makes Dagster warn that it is not the one it reads
     with (
         _running(dagster, environment, Path(environment["DAGSTER_HOME"])) as ui,
-        _running(traffic if rate else None, environment, Path.cwd()),
+        _running(traffic if rate else None, environment, Path.cwd()) as sample,
     ):
+        if sample is not None:
+            threading.Thread(target=_tell_end, args=(sample,), daemon=True).start()
         try:
             _announce(f"http://127.0.0.1:{port}", ui)
             sys.exit(ui.wait() if ui else 0)
@@ -108,6 +112,12 @@ def _running(
             os.killpg(process.pid, signal.SIGKILL)
 
 
+def _tell_end(sample: subprocess.Popen[bytes]) -> None:
+    """Say that the traffic has ended by itself: without it, everything else looks as if nobody used the application."""
+    if sample.wait() > 0:
+        click.echo("Sample traffic has ended; `metrics-assets sample traffic` starts it again.", err=True)
+
+
 def _announce(url: str, ui: subprocess.Popen[bytes] | None) -> None:
     """Say where the UI is once it answers, which takes half a minute on a small machine."""
     while ui is not None and ui.poll() is None:
@@ -125,4 +135,4 @@ def _interrupt(number: int, frame: object) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run(main)

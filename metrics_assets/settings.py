@@ -7,14 +7,21 @@ import functools
 import os
 from pathlib import Path
 from typing import Literal
+from urllib.parse import urlsplit
 
 from pydantic import Field, SecretStr, ValidationError, field_validator
+from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from metrics_assets.cadence import is_cron
+from metrics_assets.catalog import SETS
 from metrics_assets.errors import ConfigurationError
 from metrics_assets.local import default_home
 
 SetState = Literal["shadow", "live", "retired"]
+# jobs that have a cadence and are no sets
+_OTHER_JOBS = ("job_run_metrics", "model_usage")
+_SECRET = "alert_webhook_url"
 
 
 class Settings(BaseSettings):
@@ -50,9 +57,30 @@ class Settings(BaseSettings):
     def _blank_is_unset(cls, value: str | None) -> str | None:
         return value or None
 
+    @field_validator(_SECRET)
+    @classmethod
+    def _is_web_address(cls, value: SecretStr | None) -> SecretStr | None:
+        try:
+            parts = urlsplit(value.get_secret_value() if value else "http://unset")
+        except ValueError:
+            parts = urlsplit("")
+        if parts.scheme not in {"http", "https"} or not parts.hostname:
+            raise ValueError("write a whole address, http(s)://host/path")
+        return value
+
     def cron(self, set_name: str, default: str) -> str:
-        """Cron line of a set: `METRICS_{SET}_CRON` or the default of the catalog."""
-        return os.environ.get(f"METRICS_{set_name.upper()}_CRON") or default
+        """Cron line of a set: `METRICS_{SET}_CRON` or the default of the catalog.
+
+        Raises:
+            ConfigurationError: it is none.
+        """
+        name = f"METRICS_{set_name.upper()}_CRON"
+        line = os.environ.get(name) or default
+        if not is_cron(line):
+            raise ConfigurationError(
+                f"The environment cannot be used. {name}={line!r}: write a cron line of five fields, as */5 * * * *."
+            )
+        return line
 
     def state(self, set_name: str) -> SetState:
         """What becomes of a set's outputs: `METRICS_{SET}_STATE`, `live` when unset."""
@@ -61,7 +89,9 @@ class Settings(BaseSettings):
             case "live" | "shadow" | "retired" as state:
                 return state
             case other:
-                raise ConfigurationError(f"{name}={other!r}: use shadow, live or retired.")
+                raise ConfigurationError(
+                    f"The environment cannot be used. {name}={other!r}: use shadow, live or retired."
+                )
 
 
 @functools.cache
@@ -72,10 +102,20 @@ def settings() -> Settings:
         ConfigurationError: a variable holds a value that cannot be used; the message names it.
     """
     try:
-        return Settings()
+        found = Settings()
     except ValidationError as error:
-        lines = [
-            f"METRICS_{'_'.join(str(part) for part in issue['loc']).upper()}={issue['input']!r}: {issue['msg']}"
-            for issue in error.errors()
-        ]
-        raise ConfigurationError("The environment cannot be used. " + " ".join(lines)) from error
+        lines = [_told(issue) for issue in error.errors()]
+        # without its cause, which quotes the secret
+        raise ConfigurationError("The environment cannot be used. " + " ".join(lines)) from None
+    # nobody here may need them: a deployment learns of a mistake before its daemon does
+    for name in (*(metric_set.name for metric_set in SETS), *_OTHER_JOBS):
+        found.cron(name, "@daily")
+    for metric_set in SETS:
+        found.state(metric_set.name)
+    return found
+
+
+def _told(issue: ErrorDetails) -> str:
+    name = f"METRICS_{'_'.join(str(part) for part in issue['loc']).upper()}"
+    value = "" if _SECRET in issue["loc"] else f"={issue['input']!r}"
+    return f"{name}{value}: {issue['msg'].removeprefix('Value error, ')}."

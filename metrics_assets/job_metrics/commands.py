@@ -119,7 +119,7 @@ def _shown(value: object) -> str:
     if hasattr(value, "year"):
         return f"{value:%Y-%m-%d %H:%M:%S}"
     if isinstance(value, Mapping):
-        return ", ".join(f"{name} {found}" for name, found in value.items())
+        return ", ".join(f"{name} {found}" for name, found in value.items() if found != "")
     return str(value) if isinstance(value, str) else f"{value:,}"
 
 

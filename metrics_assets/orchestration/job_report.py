@@ -29,17 +29,22 @@ def metadata_of(report: JobReport) -> Metadata:
     for name, pace in report.paces.items():
         if not pace.ticks:
             continue  # a zero would be plotted as a quick run
-        told[f"seconds/{name}"] = round(pace.median_seconds, 2)
-        told[f"seconds_p90/{name}"] = round(pace.p90_seconds, 2)
-        told[f"used_percent/{name}"] = round(100 * pace.used, 1)
+        told[_key("seconds", name)] = round(pace.median_seconds, 2)
+        told[_key("p90", name)] = round(pace.p90_seconds, 2)
+        told[_key("used", name)] = round(100 * pace.used, 1)
     for name, figures in _by_set(report).items():
-        told.update({f"{figure}/{name}": value for figure, value in figures.items()})
+        told.update({_key(figure, name): value for figure, value in figures.items()})
     told["keeping_up"] = dg.MetadataValue.md(pace_table(report))
     told["totals_by_job"] = dg.MetadataValue.md(totals_table(report.by_job))
     told["totals_by_client"] = dg.MetadataValue.md(clients_table(report.by_client))
     told["run_durations"] = dg.MetadataValue.md(pictures.durations(report))
     told["runs_by_job"] = dg.MetadataValue.md(pictures.totals(report))
     return told
+
+
+def _key(figure: str, set_name: str) -> str:
+    """Name of a figure of a set, without what most sets end in: the UI prints a longer one over its value."""
+    return f"{figure}/{set_name.removesuffix('_metrics')}"
 
 
 _STATUSES = (IN_PROGRESS, COMPLETED, FAILED)
@@ -100,8 +105,8 @@ def _by_set(report: JobReport) -> dict[str, dict[str, float]]:
             entities = statistics.median(float(str(run.metrics.get("Entities Changed", 0))) for run in runs)
             queries = statistics.median(float(str(run.metrics.get("Query Seconds", 0))) for run in runs)
             told[name] = {
-                "entities_per_run": entities,
-                "query_seconds_per_run": round(queries, 3),
-                "backlog_after": float(str(runs[0].metrics.get("Backlog After", 0))),
+                "entities": entities,
+                "queries": round(queries, 3),
+                "backlog": float(str(runs[0].metrics.get("Backlog After", 0))),
             }
     return told

@@ -63,6 +63,7 @@ def prune_schedule(job: dg.JobDefinition, environment: Settings) -> dg.ScheduleD
     return dg.ScheduleDefinition(
         name="prune_old_runs_schedule",
         job=job,
+        description="Deletes finished runs older than METRICS_RUN_RETENTION_DAYS, once a day when little else happens.",
         cron_schedule="17 3 * * *",
         execution_timezone="UTC",
         default_status=(

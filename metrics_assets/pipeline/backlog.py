@@ -12,13 +12,17 @@ from metrics_assets.stores import Stores, sqlfile
 from metrics_assets.stores.postgres import Connection, rows, scalar
 
 
-def backlog(stores: Stores, settings: Settings, set_name: str) -> Backlog:
-    """Rows that wait for the set and for what it is built on. Reads metadata and queues only, never a source."""
+def backlog(stores: Stores, settings: Settings, set_name: str, *, with_logs: bool = True) -> Backlog:
+    """Rows that wait for the set and for what it is built on. Reads metadata and queues only, never a source.
+
+    Args:
+        with_logs: ask ClickHouse too; whoever knows that it is away does not wait for it again.
+    """
     with stores.postgres.connection() as connection:
-        return measure(stores, connection, metric_set(set_name))
+        return measure(stores, connection, metric_set(set_name), with_logs=with_logs)
 
 
-def measure(stores: Stores, connection: Connection, target: MetricSet) -> Backlog:
+def measure(stores: Stores, connection: Connection, target: MetricSet, *, with_logs: bool = True) -> Backlog:
     """Like `backlog`, on a connection that is open."""
     outbox, oldest = rows(connection, "SELECT count(*), min(captured_at) FROM metrics.outbox")[0]
     markers = int(scalar(connection, "SELECT count(*) FROM metrics.capture_marker"))
@@ -30,7 +34,7 @@ def measure(stores: Stores, connection: Connection, target: MetricSet) -> Backlo
     return Backlog(
         outbox_rows=int(outbox) + markers + due,
         dirty_keys=dirty_keys(connection, target) + sum(dirty_keys(connection, metric_set(n)) for n in target.reads),
-        log_rows=log_rows(stores, connection),
+        log_rows=log_rows(stores, connection) if with_logs else None,
         batch_rows=int(batches),
         publish_rows=int(scalar(connection, "SELECT count(*) FROM metrics.publish_queue")),
         oldest_captured_at=oldest,

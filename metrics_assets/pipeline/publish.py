@@ -14,11 +14,10 @@ import redis
 from psycopg import sql
 
 from metrics_assets.catalog import SETS, Counter, Output
-from metrics_assets.errors import StoreUnreachable
 from metrics_assets.pipeline import restored
 from metrics_assets.pipeline.crash import point
 from metrics_assets.pipeline.places import raw
-from metrics_assets.stores import Stores, sqlfile
+from metrics_assets.stores import Stores, redis_store, sqlfile
 from metrics_assets.stores.postgres import Connection, Lock, locked, numbered_snapshot, scalar
 
 _PACKAGE = "metrics_assets.pipeline"
@@ -63,10 +62,7 @@ def publish(stores: Stores, connection: Connection) -> int:
             while count := _publish_chunk(stores, connection):
                 written += count
         except (redis.exceptions.ConnectionError, redis.exceptions.TimeoutError) as error:
-            raise StoreUnreachable(
-                f"Redis does not answer ({type(error).__name__}). Check METRICS_REDIS_URL, or run "
-                "`metrics-assets local status`. What it lacks stays in metrics.publish_queue."
-            ) from error
+            raise redis_store.explained(error) from error
     return written
 
 

@@ -132,11 +132,11 @@ def rebuild(
         version, written = _built_by_run(connection, run_id, EVENTS_ASSET, first_day, last_day), 0
         if version is None:
             version, written = _rebuild_shared_layer(stores, connection, settings, target, days, watch)
-        outcome, changed = "done", 0
+        outcome, changed, why = "done", 0, None
         if target:
             if state.is_loading(connection, asset):
                 outcome = "loading"
-            elif state.pause_reason(connection, asset) is not None:
+            elif (why := state.pause_reason(connection, asset)) is not None:
                 outcome = "paused"
             else:
                 stale = [
@@ -166,7 +166,7 @@ def rebuild(
                 backlog_after=dirty_keys(connection, target) if target else 0,
                 steps=watch.steps,
                 rule_failures=tuple(held),
-                detail={"contributions": written},
+                detail={"contributions": written, **({"why": why} if why else {})},
             ),
         )
 

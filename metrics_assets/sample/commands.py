@@ -53,7 +53,7 @@ def traffic_command(rate: float, seconds: float | None, seed: int, as_json: bool
     from metrics_assets.stores import open_stores
 
     with open_stores(settings()) as stores, progress_bars() as progress:
-        report = run_traffic(stores, rate=rate, seconds=seconds, seed=seed, progress=progress)
+        report = run_traffic(stores, rate=rate, seconds=seconds, seed=seed, progress=progress, say=_say)
     if as_json:
         _print_json(dataclasses.asdict(report))
         return
@@ -93,6 +93,10 @@ def stackexchange_command(directory: Path, as_json: bool) -> None:
     for name, count in report.rows_without_user.items():
         click.echo(f"{name} without a user, given to the placeholder: {count:,}")
     click.echo(f"Imported in {report.seconds:.1f} s.")
+
+
+def _say(text: str) -> None:
+    click.echo(text, err=True)
 
 
 def _print_counts(what: str, counts: Mapping[str, int]) -> None:

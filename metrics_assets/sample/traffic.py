@@ -6,12 +6,13 @@ Not here: what a change does (changes, log_changes).
 from __future__ import annotations
 
 import itertools
+import logging
 import random
 import signal
 import threading
 import time
 from collections import Counter, defaultdict
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -19,7 +20,7 @@ from types import FrameType
 
 import psycopg
 
-from metrics_assets.errors import ConfigurationError
+from metrics_assets.errors import ConfigurationError, StoreUnreachable
 from metrics_assets.sample import application
 from metrics_assets.sample.changes import TableChange, table_changes
 from metrics_assets.sample.log_changes import LOG_CHANGES, LogChange, LogRow, Sources, insert
@@ -33,6 +34,8 @@ _ROLLED_BACK_SHARE = 0.03
 _HELD_SECONDS = 1.0
 _HELD_AT_ONCE = 2
 _TRIES = 200
+_AWAY_SECONDS = 2.0
+_LOG = logging.getLogger("metrics_assets.sample")
 
 Change = TableChange | LogChange
 
@@ -104,19 +107,22 @@ def run_traffic(
     seconds: float | None = None,
     seed: int,
     progress: Progress = silent,
+    say: Callable[[str], None] = _LOG.warning,
 ) -> TrafficReport:
     """Change rows at a rate until the time is up, or until SIGINT or SIGTERM, then finish cleanly.
 
-    Single-row and multi-row statements; a few transactions stay open for a second, a few are rolled back.
+    Single-row and multi-row statements; a few transactions stay open for a second, a few are rolled back. While a
+    store is away it waits, and goes on when the store is back.
 
     Args:
         rate: rows a second, of tables and logs together.
         seconds: how long; without end when None.
         progress: told the rows that were changed, of as many as there will be.
+        say: told when it begins to wait for a store, and when it goes on.
 
     Raises:
         ConfigurationError: the rate cannot be used, or the application's tables or logs are not there.
-        StoreUnreachable: a store went away.
+        StoreUnreachable: a store is away when it begins or when it ends.
     """
     if rate <= 0:
         raise ConfigurationError(f"The rate {rate} cannot be kept: use more than 0 changes a second.")
@@ -125,13 +131,25 @@ def run_traffic(
     application.require_logs(stores.clickhouse)
     with _stop_on_signal() as stopped, _Traffic(stores, random.Random(seed)) as traffic:
         began = time.monotonic()
+        waited = 0.0
         while not stopped.is_set() and (seconds is None or time.monotonic() - began < seconds):
-            elapsed = time.monotonic() - began
-            traffic.flush_if_due()
-            if traffic.rows_touched >= rate * elapsed:
-                stopped.wait(min(0.05, 1 / rate))
+            elapsed = time.monotonic() - began - waited
+            try:
+                traffic.flush_if_due()
+                if traffic.rows_touched >= rate * elapsed:
+                    stopped.wait(min(0.05, 1 / rate))
+                    continue
+                traffic.step()
+            except (StoreUnreachable, psycopg.OperationalError) as error:
+                say(f"{' '.join(str(error).split())} Traffic waits until it can go on.")
+                away_at = time.monotonic()
+                while not stopped.wait(_AWAY_SECONDS) and (seconds is None or time.monotonic() - began < seconds):
+                    if traffic.can_go_on():
+                        say("Traffic goes on.")
+                        break
+                # what was not changed meanwhile is not made up for
+                waited += time.monotonic() - away_at
                 continue
-            traffic.step()
             progress("changed rows", traffic.rows_touched, round(rate * (seconds or elapsed)))
     return traffic.report(time.monotonic() - began)
 
@@ -185,6 +203,17 @@ class _Traffic:
         if time.monotonic() - self._flushed >= _FLUSH_SECONDS:
             self._flush()
 
+    def can_go_on(self) -> bool:
+        """Whether both stores answer; the log rows that waited are in the logs then."""
+        try:
+            self._flush()
+            self._stores.clickhouse.scalar("SELECT 1")
+            with self._stores.postgres.connection() as connection:
+                connection.execute("SELECT 1")
+        except (StoreUnreachable, psycopg.OperationalError):
+            return False
+        return True
+
     def report(self, seconds: float) -> TrafficReport:
         return TrafficReport(
             rows=dict(self._rows.most_common()),
@@ -203,7 +232,8 @@ class _Traffic:
     def _flush(self) -> None:
         self._flushed = time.monotonic()
         for log in [log for log, waiting in self._waiting.items() if waiting]:
-            insert(self._stores, log, self._waiting.pop(log))
+            insert(self._stores, log, self._waiting[log])
+            del self._waiting[log]
 
     def _roll_back(self, change: TableChange) -> None:
         with self._stores.postgres.connection() as connection, connection.transaction(force_rollback=True):

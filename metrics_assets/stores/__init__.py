@@ -12,9 +12,11 @@ from dataclasses import dataclass
 import redis
 
 from metrics_assets import local
+from metrics_assets.catalog import SOURCES
+from metrics_assets.errors import ConfigurationError
 from metrics_assets.settings import Settings
 from metrics_assets.stores.clickhouse import ClickHouse
-from metrics_assets.stores.postgres import Postgres
+from metrics_assets.stores.postgres import Postgres, rows
 from metrics_assets.stores.redis_store import connect as connect_redis
 
 
@@ -71,3 +73,30 @@ def open_stores(settings: Settings, *, run: str = "metrics-assets") -> Iterator[
         yield stores
     finally:
         stores.close()
+
+
+def require_schema(stores: Stores, settings: Settings) -> None:
+    """Refuse a database without the schema of the application's tables, or with none of them in it.
+
+    Raises:
+        ConfigurationError: METRICS_POSTGRES_SCHEMA names another schema than the application's.
+        StoreUnreachable: Postgres does not answer.
+    """
+    schema = settings.postgres_schema
+    with stores.postgres.connection() as connection:
+        # as Postgres reads a name that is not quoted
+        found = rows(
+            connection,
+            "SELECT array_agg(relname::text) && %s::text[]"
+            " FROM pg_namespace n LEFT JOIN pg_class c ON relnamespace = n.oid"
+            " WHERE n.oid = to_regnamespace(%s) GROUP BY n.oid",
+            [source.table for source in SOURCES],
+            schema,
+        )
+    if found == [(True,)]:
+        return
+    lacks = "the schema holds none of the application's tables" if found else "the database has no such schema"
+    raise ConfigurationError(
+        f"METRICS_POSTGRES_SCHEMA={schema!r}: {lacks}. Name the one that they lie in, or another database in "
+        "METRICS_POSTGRES_DSN."
+    )

@@ -5,6 +5,7 @@ Not here: tables and queries; they are SQL beside the code that runs it.
 
 from __future__ import annotations
 
+import logging
 import re
 import threading
 from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
@@ -19,6 +20,7 @@ from tenacity import retry, retry_if_exception, stop_after_attempt, wait_exponen
 from urllib3.exceptions import HTTPError
 
 from metrics_assets.errors import ConfigurationError, StoreRefused, StoreUnreachable
+from metrics_assets.stores.words import sentence
 
 # 159 timeout exceeded, 202 too many simultaneous queries, 203/209/210 network, 242 table is read only,
 # 252 too many parts, 319 unknown status of insert, 999 keeper. An insert of ours may be sent again: rows are
@@ -47,6 +49,16 @@ _SETTINGS: Mapping[str, Any] = {
     # replicas: what one tick wrote, its next statement reads
     "select_sequential_consistency": 1,
 }
+
+
+def _not_said_anyway(record: logging.LogRecord) -> bool:
+    return record.getMessage() != "Unexpected Http Driver Exception"
+
+
+# The driver warns of every error that it raises, at each try; ours says more, once. By name: a filter of a parent is
+# not asked, and the name depends on the driver's version.
+for _name in ("clickhouse_connect.driver.httpclient", "clickhouse_connect.driver._backend.http_sync"):
+    logging.getLogger(_name).addFilter(_not_said_anyway)
 
 
 def is_transient(error: BaseException) -> bool:
@@ -107,7 +119,7 @@ class ClickHouse:
                 raise StoreRefused(f"ClickHouse refuses at {describe(self.url)}: {_server_text(error)}") from error
             if code is None:
                 raise StoreUnreachable(
-                    f"ClickHouse does not answer at {describe(self.url)} ({type(error).__name__}). "
+                    f"ClickHouse does not answer at {describe(self.url)}: {sentence(_reason(error))} "
                     "Check METRICS_CLICKHOUSE_URL, or run `metrics-assets local status`."
                 ) from error
             raise StoreRefused(
@@ -162,8 +174,8 @@ class ClickHouse:
 
 def describe(url: str) -> str:
     """Scheme, host, port and database of the URL, without user or password."""
-    parts = urlsplit(url)
-    return f"{parts.scheme}://{parts.hostname}:{parts.port}{parts.path}"
+    parts, address = urlsplit(url), _address(url)
+    return f"{parts.scheme}://{address['host']}:{address['port']}{parts.path}"
 
 
 def _in_blocks(chunks: Iterable[bytes]) -> Generator[bytes, None, None]:
@@ -197,6 +209,17 @@ def _address(url: str) -> dict[str, Any]:
         "password": unquote(parts.password or ""),
         "database": parts.path.strip("/") or "default",
     }
+
+
+def _reason(error: Exception) -> str:
+    """Why there is no connection: what the system said, which the driver keeps at the end of its chain of causes."""
+    chain: list[BaseException] = [error]
+    while (cause := chain[-1].__cause__ or chain[-1].__context__) is not None and cause not in chain:
+        chain.append(cause)
+    for found in reversed(chain):
+        if isinstance(found, OSError):
+            return found.strerror or str(found) or type(found).__name__
+    return f"{type(error).__name__}: {_server_text(error)}"
 
 
 def _server_text(error: Exception) -> str:

@@ -16,6 +16,7 @@ from psycopg_pool import ConnectionPool, PoolTimeout
 from tenacity import Retrying, retry, retry_if_exception, stop_after_attempt, wait_exponential_jitter
 
 from metrics_assets.errors import ConfigurationError, StoreUnreachable
+from metrics_assets.stores.words import sentence
 
 Connection = psycopg.Connection[tuple[Any, ...]]
 T = TypeVar("T")
@@ -159,9 +160,9 @@ class Postgres:
             raise self._unreachable(error) from error
 
     def _unreachable(self, error: psycopg.Error) -> StoreUnreachable:
-        reason = " ".join(str(error).split()).rpartition(" failed: ")[2]
+        reason = " ".join(str(error).split()).rpartition(" failed: ")[2] or type(error).__name__
         return StoreUnreachable(
-            f"Postgres does not answer at {self._where}: {reason.rstrip('.')}. "
+            f"Postgres does not answer at {self._where}: {sentence(reason)} "
             "Check METRICS_POSTGRES_DSN, or run `metrics-assets local status`."
         )
 
@@ -179,11 +180,22 @@ def describe(dsn: str) -> str:
     try:
         parts = psycopg.conninfo.conninfo_to_dict(dsn)
     except psycopg.ProgrammingError:
+        parts = {}
+    if not parts or _shows_password(dsn, str(parts.get("host", "")), str(parts.get("port", ""))):
         # without its cause, which may quote the password
         raise ConfigurationError(
-            "METRICS_POSTGRES_DSN cannot be read: write postgresql://user:password@host:port/database."
-        ) from None
+            "METRICS_POSTGRES_DSN cannot be read: write postgresql://user:password@host:port/database, "
+            "with the signs / : @ % in the password as %2F %3A %40 %25."
+        )
     return f"{parts.get('host', 'localhost')}:{parts.get('port', 5432)}/{parts.get('dbname', '')}"
+
+
+def _shows_password(dsn: str, host: str, port: str) -> bool:
+    """Whether libpq took a part of the password for a host, a port or a database, and would name it so."""
+    scheme, is_url, rest = dsn.partition("://")
+    path = rest.partition("?")[0].partition("/")[2] if is_url and scheme in {"postgresql", "postgres"} else ""
+    # one that begins with the sign is an abstract socket
+    return "@" in path or "@" in host[1:].partition("/")[0] or bool(port and not port.replace(",", "0").isdecimal())
 
 
 @contextmanager

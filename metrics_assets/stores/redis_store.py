@@ -10,6 +10,7 @@ from redis.backoff import ExponentialWithJitterBackoff
 from redis.retry import Retry
 
 from metrics_assets.errors import ConfigurationError, StoreRefused, StoreUnreachable
+from metrics_assets.stores.words import sentence
 
 # of what a server said; the error of a script quotes its arguments
 _LONGEST_TEXT = 500
@@ -50,10 +51,11 @@ def explaining() -> Iterator[None]:
 
 def explained(error: redis.RedisError) -> StoreUnreachable:
     """An error of the client as the project's own, in one line."""
-    said = " ".join(str(error).split())[:_LONGEST_TEXT]
-    if isinstance(error, (redis.ConnectionError, redis.TimeoutError)):
+    said = " ".join(str(error).split())[:_LONGEST_TEXT] or type(error).__name__
+    # the client counts a password that is not right among the connections that fail
+    answered = isinstance(error, redis.AuthenticationError)
+    if not answered and isinstance(error, (redis.ConnectionError, redis.TimeoutError)):
         return StoreUnreachable(
-            f"Redis does not answer ({type(error).__name__}: {said}). Check METRICS_REDIS_URL, or run "
-            "`metrics-assets local status`."
+            f"Redis does not answer: {sentence(said)} Check METRICS_REDIS_URL, or run `metrics-assets local status`."
         )
     return StoreRefused(f"Redis refuses: {said}")

@@ -11,12 +11,11 @@ from rich.console import Console
 from rich.table import Table
 
 from metrics_assets.settings import settings
-from metrics_assets.stores import Stores, open_stores
+from metrics_assets.stores import Stores, open_stores, require_schema
+from metrics_assets.tables import show as show_table
 from metrics_assets.verify.check import verify
 from metrics_assets.verify.counters import known_sets
 from metrics_assets.verify.report import VerifyReport
-
-_NARROWEST_TABLE = 120
 
 
 @click.command("verify")
@@ -38,6 +37,7 @@ def verify_command(sets: tuple[str, ...], as_of: dt.datetime | None, settle: boo
     names = known_sets(sets)
     progress = Console(stderr=True)
     with open_stores(settings(), run="metrics-assets verify") as stores:
+        require_schema(stores, settings())
         if settle:
             with progress.status(f"Ticking {', '.join(names)} …"):
                 _settle(stores, names)
@@ -53,11 +53,9 @@ def verify_command(sets: tuple[str, ...], as_of: dt.datetime | None, settle: boo
 
 def show(report: VerifyReport, console: Console) -> None:
     """Print the verdicts of the sets and every difference that the report names."""
-    # a pipe is as wide as its reader wants it; a cell cut to 80 columns is of no use there
-    width = None if console.is_terminal else max(console.width, _NARROWEST_TABLE)
-    console.print(_verdicts(report), width=width)
+    show_table(_verdicts(report), console)
     if report.differences:
-        console.print(_differences(report), width=width)
+        show_table(_differences(report), console)
     total = sum(verdict.differences for verdict in report.sets)
     if total > len(report.differences):
         console.print(f"The first {len(report.differences)} of {total:,} differences.")

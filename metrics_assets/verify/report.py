@@ -36,7 +36,7 @@ class SetVerdict:
     counters_checked: int
     """Recounted numbers that were compared, in all stores together."""
     entities_checked: int
-    """Entities (for base models: pairs) that exist and were compared."""
+    """Entities (for base models: pairs) that exist and were compared; of days, those that have numbers on them."""
     pending: int
     """Keys that differ while captured changes of theirs are still on their way: not differences."""
     differences: int

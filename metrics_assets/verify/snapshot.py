@@ -172,15 +172,17 @@ def _compare_days(connection: Connection, stores: Stores, wanted: Look, scope: S
         outside.compare_rollup(connection, stores, wanted.sets, scope, wanted.as_of)
     if "clickhouse events" in compared:
         outside.compare_contributions(connection, stores, wanted.sets, scope, wanted.as_of)
-    for set_name, cells in rows(
+    for set_name, cells, entities in rows(
         connection,
         "SELECT CASE metric_type WHEN 'Collection' THEN %s ELSE %s END AS set_name, "
-        "2 * count(*) - count(*) FILTER (WHERE metric_type IN ('Download', 'Generation')) "
+        "2 * count(*) - count(*) FILTER (WHERE metric_type IN ('Download', 'Generation')), "
+        "count(DISTINCT (entity_type, entity_id)) "
         "FROM recount_day GROUP BY set_name",
         MODEL_COLLECTION_METRICS,
         MODEL_METRICS,
     ):
-        tally.add(set_name, counters=cells)
+        # entities are those of the outputs, where these are compared
+        tally.add(set_name, counters=cells, entities=0 if wanted.as_of is None else entities)
 
 
 def _count(connection: Connection, table: str) -> int:

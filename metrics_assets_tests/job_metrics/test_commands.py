@@ -65,6 +65,13 @@ def test_a_run_is_shown_with_its_clients_and_what_was_left_out(jobs: JobMetrics,
     assert told["rejected"][0]["rejection"]["metric"] == "Posts Processed"
 
 
+def test_a_label_that_says_nothing_is_not_shown(jobs: JobMetrics) -> None:
+    jobs.start_job("score", RUN, labels={"mode": "tick", "set": ""})
+
+    (shown,) = (line for line in _call("show", RUN).output.splitlines() if "labels" in line)
+    assert [cell.strip() for cell in shown.strip("│").split("│")] == ["labels", "mode tick"]
+
+
 def test_a_run_that_is_not_there_is_an_error_with_the_next_step() -> None:
     failed = _call("show", RUN)
 

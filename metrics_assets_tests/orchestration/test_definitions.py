@@ -260,3 +260,9 @@ def test_importing_the_definitions_is_light_and_opens_nothing() -> None:
 
     assert told[1:] == []
     assert float(told[0]) < 0.7
+
+
+def test_everything_that_can_be_switched_on_says_what_it_does(definitions: dg.Definitions) -> None:
+    repository = definitions.get_repository_def()
+
+    assert [one.name for one in (*repository.schedule_defs, *repository.sensor_defs) if not one.description] == []

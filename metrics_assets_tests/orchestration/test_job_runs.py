@@ -154,7 +154,10 @@ def test_the_asset_shows_totals_by_job_and_client_and_two_pictures(
     assert "1,230" in shown["totals_by_job"]
     assert f"| {today()} | score | pipe &#124; client | 1 | 0 | 1 |" in shown["totals_by_client"]
     assert "| model_metrics | 60 s | 1 |" in shown["keeping_up"]
-    assert shown["entities_per_run/model_metrics"] == 0
+    assert shown["entities/model"] == 0
+    assert {f"{figure}/model" for figure in ("seconds", "p90", "used", "queries", "backlog")} <= set(shown)
+    # a longer one is printed over its value
+    assert max(map(len, shown)) <= len("entities/model_collection")
     for picture in ("run_durations", "runs_by_job"):
         found = re.search(r"data:image/png;base64,([^)]+)", shown[picture])
         assert found is not None

@@ -125,7 +125,8 @@ def test_a_paused_set_keeps_what_it_shows_and_catches_up_when_it_is_resumed(fill
     assert model_counter(filled, "thumbsUpCount") == before
     assert model_counter(filled, "collectedCount") == 5
     assert backlog(filled, settings, "model_metrics").dirty_keys > 0
-    rebuild(filled, settings, "model_metrics", TODAY, TODAY)
+    rebuilt = rebuild(filled, settings, "model_metrics", TODAY, TODAY)
+    assert (rebuilt.outcome, rebuilt.detail["why"]) == ("paused", "a migration")
     assert model_counter(filled, "thumbsUpCount") == before
     resume(filled, "model_metrics")
     tick_exact(filled, settings)

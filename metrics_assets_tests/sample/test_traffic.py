@@ -8,6 +8,7 @@ import random
 import signal
 import threading
 import time
+from dataclasses import replace
 
 import pytest
 
@@ -16,7 +17,9 @@ from metrics_assets.sample.generate import load_sample
 from metrics_assets.sample.log_changes import EVENTS, JOBS, LOG_CHANGES
 from metrics_assets.sample.traffic import all_changes, apply_random_change, run_traffic
 from metrics_assets.stores import Stores
+from metrics_assets.stores.clickhouse import ClickHouse
 from metrics_assets_tests.sample.support import execute, query, table_sizes, value
+from metrics_assets_tests.serving.proxy import Proxy
 
 _END = dt.datetime(2026, 11, 22, 15, 30, tzinfo=dt.UTC)
 
@@ -129,6 +132,36 @@ def test_traffic_stops_cleanly_on_a_signal_and_gives_the_handlers_back(stores: S
     assert report.changes > 0
     assert [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)] == handlers
     assert value(stores, "SELECT count(*) FROM pg_stat_activity WHERE state LIKE 'idle in transaction%'") == 0
+
+
+def test_traffic_waits_for_a_store_that_is_away_and_goes_on(stores: Stores) -> None:
+    load_sample(stores, scale=0.002, seed=1, end=_END)
+    before = table_sizes(stores)
+    said: list[str] = []
+    with Proxy(stores.clickhouse.url) as way:
+        behind = replace(stores, clickhouse=ClickHouse(way.url, comment="test", timeout_seconds=5))
+
+        def outage() -> None:
+            while table_sizes(stores) == before:
+                time.sleep(0.05)
+            way.cut()
+            while not said:
+                time.sleep(0.05)
+            way.open()
+
+        keeper = threading.Thread(target=outage, daemon=True)
+        keeper.start()
+        report = run_traffic(behind, rate=150, seconds=25.0, seed=1, say=said.append)
+        keeper.join()
+
+    assert len(said) == 2, said
+    assert said[0].startswith("ClickHouse does not answer at ")
+    assert said[1] == "Traffic goes on."
+    assert report.changes > 0
+    grown = {name: size - before[name] for name, size in table_sizes(stores).items()}
+    logged = {log: sum(report.rows.get(c.name, 0) for c in LOG_CHANGES if c.log == log) for log in (EVENTS, JOBS)}
+    # a block whose answer was lost is sent again
+    assert all(grown[log] >= logged[log] > 0 for log in logged)
 
 
 def test_traffic_without_a_rate_is_refused(stores: Stores) -> None:

@@ -17,8 +17,8 @@ _PASSWORD = "geheim"
 _USAGE, _STORE = 2, 3
 
 
-def _says(settings: Settings, *arguments: str, exits: int, **variables: str) -> str:
-    """The one line that the command ends with, after what click says of usage."""
+def _says(settings: Settings, *arguments: str, exits: int, told: list[str] | None = None, **variables: str) -> str:
+    """The one line that the command ends with, after what click says of usage; `told` gets what it prints."""
     done = subprocess.run(
         [sys.executable, "-m", "metrics_assets.cli", *arguments],
         env={
@@ -36,6 +36,8 @@ def _says(settings: Settings, *arguments: str, exits: int, **variables: str) -> 
     assert "Traceback" not in done.stderr, done.stderr
     assert _PASSWORD not in done.stdout + done.stderr
     assert done.returncode == exits, done.stderr
+    if told is not None:
+        told.append(done.stdout)
     *usage, said = done.stderr.strip().splitlines()
     assert not usage or usage[0].startswith("Usage: "), done.stderr
     return said
@@ -59,6 +61,9 @@ def test_stores_that_do_not_let_us_in_are_named_with_their_reason(settings: Sett
     assert "ClickHouse refuses" in said
     assert "AUTHENTICATION_FAILED" in said
 
+    socket = (settings.redis_url or "").rpartition("@")[2]
+    assert "Redis refuses: " in _says(settings, "tick", exits=_STORE, METRICS_REDIS_URL=f"unix://:{_PASSWORD}@{socket}")
+
 
 def test_a_tick_says_which_store_refused_and_why(stores: Stores, settings: Settings) -> None:
     fill(stores)
@@ -71,6 +76,47 @@ def test_a_tick_says_which_store_refused_and_why(stores: Stores, settings: Setti
     assert said.startswith("Redis refuses: ")
     assert "maxmemory" in said
     assert said.endswith("What redis lacks is kept, and the next tick sends it.")
+
+
+@pytest.mark.parametrize(
+    ("address", "reason"),
+    [
+        ("127.0.0.1:1", "Connection refused"),
+        pytest.param("nowhere.invalid", "Name or service not known", marks=pytest.mark.slow),
+    ],
+)
+def test_a_store_that_is_not_there_is_told_once_with_the_reason(
+    stores: Stores, settings: Settings, address: str, reason: str
+) -> None:
+    fill(stores)
+    where = address if ":" in address else f"{address}:8123"
+    said = _says(settings, "schema", "apply", exits=_STORE, METRICS_CLICKHOUSE_URL=f"http://{address}/app")
+    assert said.startswith(f"Error: ClickHouse does not answer at http://{where}/app: {reason}. Check METRICS_")
+
+    said = _says(settings, "tick", exits=_STORE, METRICS_CLICKHOUSE_URL=f"http://{address}/app")
+    assert said == (
+        f"ClickHouse does not answer at http://{where}/app: {reason}. Check METRICS_CLICKHOUSE_URL, or run "
+        "`metrics-assets local status`. What clickhouse lacks is kept, and the next tick sends it."
+    )
+
+    said = _says(settings, "tick", exits=_STORE, METRICS_REDIS_URL=f"redis://{address}/0")
+    assert said.startswith("Redis does not answer: Error ")
+    assert f". {reason}. Check METRICS_REDIS_URL, " in said
+    assert said.count("kept") == 1
+
+
+def test_status_names_the_store_that_is_away_and_what_that_means(stores: Stores, settings: Settings) -> None:
+    fill(stores)
+    told: list[str] = []
+    said = _says(settings, "status", exits=0, METRICS_CLICKHOUSE_URL="http://127.0.0.1:1/app", told=told)
+    assert said.startswith("ClickHouse does not answer at http://127.0.0.1:1/app: Connection refused. Check ")
+    assert said.endswith("downloads and generations are not counted, and its batches wait in Postgres.")
+    (table,) = told
+    assert [line.strip("│").split("│")[5].strip() for line in table.splitlines() if "_metrics" in line] == ["?"] * 3
+
+    said = _says(settings, "status", exits=0, METRICS_REDIS_URL="redis://127.0.0.1:1/0")
+    assert said.startswith("Redis does not answer: ")
+    assert said.endswith("its hashes wait in Postgres.")
 
 
 @pytest.mark.parametrize("variable", ["METRICS_POSTGRES_DSN", "METRICS_CLICKHOUSE_URL", "METRICS_REDIS_URL"])
@@ -96,7 +142,38 @@ def test_a_table_that_is_not_there_points_at_the_schema(stores: Stores, settings
     said = _says(settings, "status", exits=_USAGE)
 
     assert 'relation "metrics.publish_queue" does not exist' in said
+    assert said.startswith("Error: Postgres lacks what this needs (UndefinedTable): ")
     assert "metrics-assets schema apply" in said
+
+
+@pytest.mark.parametrize("command", ["status", "tick", "verify"])
+def test_a_schema_that_is_not_there_is_named_with_its_variable(settings: Settings, command: str) -> None:
+    said = _says(settings, command, exits=_USAGE, METRICS_POSTGRES_SCHEMA="nope")
+
+    assert said.startswith("Error: METRICS_POSTGRES_SCHEMA='nope': the database has no such schema.")
+
+
+@pytest.mark.parametrize("command", [("tick",), ("verify",), ("rebuild", "review_stats", "2026-11-10")])
+def test_a_schema_without_the_tables_is_named_with_its_variable(
+    stores: Stores, settings: Settings, command: tuple[str, ...]
+) -> None:
+    write(stores, "CREATE SCHEMA empty")
+
+    said = _says(settings, *command, exits=_USAGE, METRICS_POSTGRES_SCHEMA="empty")
+
+    assert said.startswith("Error: METRICS_POSTGRES_SCHEMA='empty': the schema holds none of the application's tables.")
+
+
+def test_rebuild_says_what_it_takes(settings: Settings) -> None:
+    assets = "entity_metric_events, entity_metric_daily, model_metrics, "
+    assert f"Use one of: {assets}" in _says(settings, "rebuild", "model_usage_report", "2026-11-10", exits=_USAGE)
+    assert "The day 2299-01-01 is not there yet: " in _says(
+        settings, "rebuild", "model_metrics", "2026-11-10", "2299-01-01", exits=_USAGE
+    )
+    told: list[str] = []
+    with pytest.raises(ValueError, match="not enough values"):
+        _says(settings, "rebuild", "--help", exits=0, told=told)
+    assert " ".join(told[0].split()).partition("ASSET is one of: ")[2].startswith(assets)
 
 
 def test_a_rebuild_that_fails_leaves_a_row(stores: Stores, settings: Settings) -> None:

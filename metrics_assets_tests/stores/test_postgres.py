@@ -13,7 +13,8 @@ from psycopg import sql
 
 from metrics_assets.errors import ConfigurationError, StoreUnreachable
 from metrics_assets.settings import Settings
-from metrics_assets.stores.postgres import Lock, Postgres, locked, scalar
+from metrics_assets.stores.postgres import Lock, Postgres, describe, locked, scalar
+from metrics_assets.stores.words import sentence
 
 _PASSWORD = "geheim"
 
@@ -62,12 +63,36 @@ def test_a_server_that_wants_no_more_connections_says_so(settings: Settings) -> 
             admin.execute(sql.SQL("DROP ROLE shy"))
 
 
-@pytest.mark.parametrize("dsn", ["geheim", "host=a geheim", "postgresql://u:geheim@[host/x", "geheim=1 host=a"])
+@pytest.mark.parametrize(
+    "dsn",
+    [
+        *("geheim", "host=a geheim", "postgresql://u:geheim@[host/x", "geheim=1 host=a"),
+        *("postgresql://u:ge@geheim@host/x", "postgres://u:a@b@geheim@127.0.0.1:5432/x", "host=geheim@a"),
+        *("postgresql://u:geheim/1@host/x", "postgresql://u:1/geheim@host/x", "postgresql://u:1%geheim@host/x"),
+    ],
+)
 def test_an_address_that_cannot_be_read_is_not_quoted(dsn: str) -> None:
-    with pytest.raises(ConfigurationError, match="METRICS_POSTGRES_DSN cannot be read") as failure:
+    with pytest.raises(ConfigurationError, match=r"METRICS_POSTGRES_DSN cannot be read: .* %2F %3A %40 %25") as failure:
         _postgres(dsn)
     assert _PASSWORD not in str(failure.value)
-    assert failure.value.__suppress_context__
+    assert failure.value.__cause__ is failure.value.__context__ is None
+
+
+@pytest.mark.parametrize(
+    ("dsn", "where"),
+    [
+        ("postgresql://u:p%40%2F@a:1,b:2/x", "a,b:1,2/x"),
+        ("postgresql://u:p%40@/x?host=/run/a@b&port=5433", "/run/a@b:5433/x"),
+        ("host=@abstract dbname=x", "@abstract:5432/x"),
+    ],
+)
+def test_addresses_with_signs_where_they_may_be_are_read(dsn: str, where: str) -> None:
+    assert describe(dsn) == where
+
+
+@pytest.mark.parametrize("said", ["connections?", "connections.", "connections"])
+def test_what_a_server_said_ends_with_one_sign(said: str) -> None:
+    assert sentence(said) in {"connections?", "connections."}
 
 
 def test_waiting_for_a_lock_may_take_longer_than_a_statement(settings: Settings) -> None:

@@ -49,6 +49,14 @@ def test_it_prints_every_difference_and_ends_with_1(pointed_at_the_world: Stores
     assert "1 difference in" in result.stdout
 
 
+def test_days_are_counted_with_the_entities_that_they_belong_to(pointed_at_the_world: Stores) -> None:
+    found = json.loads(run("--as-of", "2299-12-31", "--json").stdout)["sets"]
+    assert {one["set_name"] for one in found if one["entities_checked"]} == {
+        one["set_name"] for one in found if one["counters_checked"]
+    }
+    assert any(one["entities_checked"] for one in found)
+
+
 def test_json_holds_the_verdicts_and_differences(pointed_at_the_world: Stores) -> None:
     pointed_at_the_world.redis.hset("entity:metrics:Model:1", "Comment", 77)
     result = run("--json", "model_metrics")

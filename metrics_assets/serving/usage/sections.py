@@ -44,7 +44,8 @@ def top_models(report: UsageReport) -> Section:
         for rank, trend in enumerate(report.top, start=1)
     ]
     text = (
-        f"{report.total:,} uses of {len(report.used):,} models from {report.first} to {report.last}, UTC."
+        f"{_counted(report.total, 'use', 'uses')} of {_counted(len(report.used), 'model', 'models')} "
+        f"from {report.first} to {report.last}, UTC."
         if rows
         else f"Nothing was used from {report.first} to {report.last}, UTC."
     )
@@ -64,7 +65,8 @@ def cold_facts(report: UsageReport) -> tuple[Section, ...]:
         _moving(report, "Falling use", report.falling),
         Section(
             f"Without use for {DAYS} days",
-            f"{len(report.cold):,} models were active and had no use from {report.first} to {report.last}.",
+            f"{_counted(len(report.cold), 'model was', 'models were')} active and had no use "
+            f"from {report.first} to {report.last}.",
             ("model", "id", "provider"),
             tuple((config.name, config.id, config.provider) for config in report.cold[:_SHOWN]),
         ),
@@ -86,7 +88,7 @@ def outlook(report: UsageReport) -> tuple[Section, ...]:
     return (
         Section(
             "To be retired",
-            f"{len(retiring)} models are deprecated.",
+            f"{_counted(len(retiring), 'model is', 'models are')} deprecated.",
             ("model", "retires at (UTC)", "replaced by", "uses in 7 days"),
             retiring,
             frozenset({3}),
@@ -94,7 +96,7 @@ def outlook(report: UsageReport) -> tuple[Section, ...]:
         _spend(report),
         Section(
             "Routes",
-            f"The newest {len(report.arms)} routes." if report.arms else "No route has been opened.",
+            _newest_routes(len(report.arms)),
             ("route", "arm", "model", "feature", "uses", "users"),
             tuple(
                 (route.id, use.arm, report.name(use.model_id), use.feature, f"{use.uses:,}", f"{use.users:,}")
@@ -104,6 +106,16 @@ def outlook(report: UsageReport) -> tuple[Section, ...]:
             frozenset({4, 5}),
         ),
     )
+
+
+def _counted(count: int, one: str, many: str) -> str:
+    return f"{count:,} {one if count == 1 else many}"
+
+
+def _newest_routes(count: int) -> str:
+    if count == 0:
+        return "No route has been opened."
+    return "The newest route." if count == 1 else f"The newest {count} routes."
 
 
 def _moving(report: UsageReport, title: str, moving: Sequence[ModelTrend]) -> Section:
@@ -118,7 +130,8 @@ def _moving(report: UsageReport, title: str, moving: Sequence[ModelTrend]) -> Se
     )
     return Section(
         title,
-        f"{len(moving):,} models moved by more than chance explains: seven days against the seven before.",
+        f"{_counted(len(moving), 'model', 'models')} moved by more than chance explains: "
+        "seven days against the seven before.",
         ("model", "uses before", "uses after", "change"),
         rows,
         frozenset({1, 2, 3}),

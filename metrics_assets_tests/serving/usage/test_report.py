@@ -60,7 +60,10 @@ def test_the_report_says_what_was_used_and_what_was_not(stores: Stores, registry
     assert "&lt;script&gt;" in shown
     assert r"pipe \| and \*\*stars\*\*" in shown
     assert "data:image/svg+xml;base64," in markdown.pictures(found)
-    assert "Cold" in markdown.details(found)
+    details = markdown.details(found)
+    assert "Cold" in details
+    for one in ("1 model moved by more", "1 model was active and", "1 model is deprecated", "The newest route"):
+        assert one in details.replace("\\", "")
 
     read = _Page(page(found))
     tags = [tag for tag, _ in read.tags]
