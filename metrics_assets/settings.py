@@ -14,13 +14,10 @@ from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from metrics_assets.cadence import is_cron
-from metrics_assets.catalog import SETS
 from metrics_assets.errors import ConfigurationError
 from metrics_assets.local import default_home
 
 SetState = Literal["shadow", "live", "retired"]
-# jobs that have a cadence and are no sets
-_OTHER_JOBS = ("job_run_metrics", "model_usage")
 _SECRET = "alert_webhook_url"
 
 
@@ -108,10 +105,12 @@ def settings() -> Settings:
         # without its cause, which quotes the secret
         raise ConfigurationError("The environment cannot be used. " + " ".join(lines)) from None
     # nobody here may need them: a deployment learns of a mistake before its daemon does
-    for name in (*(metric_set.name for metric_set in SETS), *_OTHER_JOBS):
-        found.cron(name, "@daily")
-    for metric_set in SETS:
-        found.state(metric_set.name)
+    for variable in os.environ:
+        name = variable.removeprefix("METRICS_").lower()
+        if variable.startswith("METRICS_") and variable.endswith("_CRON"):
+            found.cron(name.removesuffix("_cron"), "@daily")
+        if variable.startswith("METRICS_") and variable.endswith("_STATE"):
+            found.state(name.removesuffix("_state"))
     return found
 
 

@@ -12,12 +12,14 @@ from dataclasses import dataclass
 import redis
 
 from metrics_assets import local
-from metrics_assets.catalog import SOURCES
 from metrics_assets.errors import ConfigurationError
 from metrics_assets.settings import Settings
 from metrics_assets.stores.clickhouse import ClickHouse
 from metrics_assets.stores.postgres import Postgres, rows
 from metrics_assets.stores.redis_store import connect as connect_redis
+
+# of the application's tables, those that no installation is without
+_TABLES_OF_ALL = ("Model", "ModelVersion")
 
 
 @dataclass(frozen=True)
@@ -90,7 +92,7 @@ def require_schema(stores: Stores, settings: Settings) -> None:
             "SELECT array_agg(relname::text) && %s::text[]"
             " FROM pg_namespace n LEFT JOIN pg_class c ON relnamespace = n.oid"
             " WHERE n.oid = to_regnamespace(%s) GROUP BY n.oid",
-            [source.table for source in SOURCES],
+            list(_TABLES_OF_ALL),
             schema,
         )
     if found == [(True,)]:
