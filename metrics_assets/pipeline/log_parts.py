@@ -122,6 +122,15 @@ def arrived(seen: Look, cursor: Cursor) -> list[Part]:
     return [p for p in seen.parts if p.partition not in cursor or not cursor[p.partition].covers(p)]
 
 
+def new_rows(seen: Look, cursor: Cursor) -> int:
+    """Rows that have arrived and were not counted: of a merged part, those beyond what was counted before it merged."""
+    return sum(max(part.rows - _rows_counted(cursor.get(part.partition), part), 1) for part in arrived(seen, cursor))
+
+
+def _rows_counted(counted: Counted | None, part: Part) -> int:
+    return sum(p.rows for p in counted.parts if part.holds(p) and counted.covers(p)) if counted else 0
+
+
 def a_pass(arrived_parts: Sequence[Part]) -> tuple[Part, ...]:
     """As many of the parts as one pass reads, at least one."""
     chosen: list[Part] = []

@@ -28,6 +28,7 @@ from metrics_assets.pipeline.log_parts import (
     as_seen,
     look,
     lost,
+    new_rows,
     read_cursor,
     settled,
     with_read,
@@ -80,12 +81,12 @@ def parts(stores: Stores, log: Log) -> tuple[Part, ...]:
 
 
 def waiting_rows(stores: Stores, connection: Connection, log: Log) -> int:
-    """Rows that a tick would have to read: those that arrived, and those of partitions that lost some. By metadata."""
+    """Rows that a tick would have to count: those that arrived, and those of partitions that lost some. By metadata."""
     seen, cursor = look(stores, log), read_cursor(connection, log)
     gone = sum(part.rows for partition in lost(seen, cursor) for part in cursor[partition].parts)
     if any(counted_so_far(connection, c).begun for c in contributions_of(log)):
         gone += sum(part.rows for part in seen.parts) or 1
-    return gone + sum(part.rows for part in arrived(seen, cursor))
+    return gone + new_rows(seen, cursor)
 
 
 def count_log(stores: Stores, connection: Connection, log: Log, deadline: float = math.inf) -> LogReport:

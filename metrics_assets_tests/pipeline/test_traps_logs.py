@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from metrics_assets.pipeline.backlog import log_rows
 from metrics_assets.pipeline.rebuild import rebuild
 from metrics_assets.settings import Settings
 from metrics_assets.stores import Stores
@@ -73,6 +74,8 @@ def test_parts_that_merge_between_ticks_count_once(filled: Stores, settings: Set
         download(filled, ip=f"10.4.0.{number}")
     filled.clickhouse.command("OPTIMIZE TABLE modelVersionEvents FINAL")
     filled.clickhouse.command("OPTIMIZE TABLE orchestration.jobs FINAL")
+    with filled.postgres.connection() as connection:
+        assert log_rows(filled, connection) == 3
     tick_exact(filled, settings)
     assert version_counter(filled, "downloadCount") == before + 7
 
