@@ -16,7 +16,7 @@ _FIELDS: tuple[tuple[int, int, dict[str, int], str], ...] = (
     (0, 23, {}, ""),
     (1, 31, {}, r"\?|l"),
     (1, 12, {name: number for number, name in enumerate(_MONTHS, 1)}, ""),
-    (0, 7, {name: number for number, name in enumerate(_DAYS)}, r"\?|[0-7]#[1-5]|l[0-7]"),
+    (0, 7, {name: number for number, name in enumerate(_DAYS)}, rf"\?|(?:[0-7]|{'|'.join(_DAYS)})#[1-5]|l[0-7]"),
 )
 _PART = re.compile(r"(?:\*|(?P<first>\w+)(?:-(?P<last>\w+))?)(?:/(?P<step>[0-9]+))?")
 

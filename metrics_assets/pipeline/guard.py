@@ -96,7 +96,7 @@ def require_seen(found: Mapping[str, Capture]) -> None:
     """
     unseen = [f'"{table}": {capture.unseen}' for table, capture in found.items() if capture.unseen]
     if unseen:
-        raise CaptureNotWhole(f"{'. '.join(unseen)}. Once it can be captured, the next tick recounts the table.")
+        raise CaptureNotWhole(f"{'. '.join(unseen)}. Once it can be captured, the table is counted anew.")
 
 
 def mark_rewritten(connection: Connection, table: str, files: str) -> None:

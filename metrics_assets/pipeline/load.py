@@ -87,7 +87,7 @@ def _load_shared_layer(stores: Stores, connection: Connection, settings: Setting
                 version, rows_written = rebuild_contributions(stores, connection, sources, days)
             written += rows_written
             # before the range is noted as done: a loss in between would not be noticed
-            _note_held(stores, connection)
+            restored.note_held(stores, connection)
             first, last = _partitions(days, settings)
             ledger.note_built_days(connection, [EVENTS_ASSET], first, last, version)
             point("load: contributions written")
@@ -106,7 +106,7 @@ def _load_shared_layer(stores: Stores, connection: Connection, settings: Setting
         with watch.time("rollup"):
             roll_up_days(stores, connection, days.first.isoformat(), days.last.isoformat())
     point("load: rolled up")
-    _note_held(stores, connection)
+    restored.note_held(stores, connection)
     state.shared_layer_live(connection)
     point("load: shared layer live")
     first, last = _partitions(Days(steps[0].first, steps[-1].last), settings)
@@ -126,11 +126,6 @@ def _load_shared_layer(stores: Stores, connection: Connection, settings: Setting
             steps=watch.steps,
         ),
     )
-
-
-def _note_held(stores: Stores, connection: Connection) -> None:
-    with locked(connection, Lock.FORWARD):
-        restored.note_held(stores, connection)
 
 
 def _steps(connection: Connection, settings: Settings) -> Iterator[Days]:

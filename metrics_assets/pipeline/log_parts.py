@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 
 from psycopg.types.json import Jsonb
 
-from metrics_assets.catalog import Log
+from metrics_assets.catalog import LOGS, Log
 from metrics_assets.stores import Stores, sqlfile
 from metrics_assets.stores.postgres import Connection, rows
 
@@ -103,6 +103,12 @@ class Counted:
 
 
 Cursor = Mapping[str, Counted]
+_LOCK = 10
+
+
+def log_lock(log: Log) -> int:
+    """Who counts a log holds this lock: of two counts, the one with the higher version has seen more."""
+    return _LOCK + LOGS.index(log)
 
 
 def look(stores: Stores, log: Log) -> Look:

@@ -16,7 +16,7 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from metrics_assets.catalog import LOGS, Log, LogContribution
+from metrics_assets.catalog import Log, LogContribution
 from metrics_assets.pipeline.crash import point
 from metrics_assets.pipeline.forward import send_days
 from metrics_assets.pipeline.log_parts import (
@@ -26,6 +26,7 @@ from metrics_assets.pipeline.log_parts import (
     a_pass,
     arrived,
     as_seen,
+    log_lock,
     look,
     lost,
     new_rows,
@@ -47,7 +48,6 @@ from metrics_assets.stores import Stores, sqlfile
 from metrics_assets.stores.postgres import Connection, locked, next_version
 
 _PACKAGE = "metrics_assets.pipeline"
-_LOCK = 10
 # Equal rows of a log that is partitioned like this lie in one partition, so what it loses concerns its month alone.
 # The deliveries of one job lie in several months, whatever the partitions: such a log is counted whole.
 _PARTITIONED_BY_MONTH = "toYYYYMM(time)"
@@ -68,11 +68,6 @@ class LogReport:
     days: tuple[dt.date, ...]
     suspect: tuple[str, ...]
     rows_left: int = 0
-
-
-def log_lock(log: Log) -> int:
-    """Who counts a log holds this lock: of two counts, the one with the higher version has seen more."""
-    return _LOCK + LOGS.index(log)
 
 
 def parts(stores: Stores, log: Log) -> tuple[Part, ...]:

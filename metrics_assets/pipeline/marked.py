@@ -14,6 +14,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from psycopg.types.json import Jsonb
 
 from metrics_assets.catalog import SOURCES, Source
+from metrics_assets.pipeline import restored
 from metrics_assets.pipeline.crash import point
 from metrics_assets.pipeline.forward import roll_up_days
 from metrics_assets.pipeline.places import source_places
@@ -55,6 +56,8 @@ def rebuild_marked_sources(stores: Stores, connection: Connection, deadline: flo
         _note_begin(connection, markers, days.last + dt.timedelta(days=1))
         if time.perf_counter() > deadline:
             return ()
+    # before it is done: a loss in between would not be noticed
+    restored.note_held(stores, connection)
     with connection.transaction():
         connection.execute("DELETE FROM metrics.capture_marker WHERE id = ANY (%s)", (markers,))
         connection.execute("DELETE FROM metrics.schema_state WHERE name = %s", (_STATE,))

@@ -25,7 +25,7 @@ from metrics_assets.pipeline.refresh import dirty_keys, refresh_keys
 from metrics_assets.pipeline.reports import Report, RuleFailure
 from metrics_assets.settings import Settings
 from metrics_assets.stores import Stores, redis_store
-from metrics_assets.stores.postgres import Connection, Lock, locked, rows, scalar
+from metrics_assets.stores.postgres import Connection, rows, scalar
 
 LOADING = "loading"
 AWAY = "clickhouse away"
@@ -207,8 +207,7 @@ class RollUp(Pass):
         with self._may_be_away(CLICKHOUSE), self._watch.time("forward"):
             sent = forward(self._stores, connection)
             if any(report.entities_moved for report in self._counted):
-                with locked(connection, Lock.FORWARD):
-                    restored.note_held(self._stores, connection)
+                restored.note_held(self._stores, connection)
         self._detail |= {f"{report.log} rows": report.rows_arrived for report in self._counted}
         self._detail |= {f"{r.log} suspect": ", ".join(r.suspect) for r in self._counted if r.suspect}
         arrived = sum(report.rows_arrived for report in self._counted)

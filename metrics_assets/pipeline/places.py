@@ -222,7 +222,7 @@ def set_places() -> dict[str, sql.Composable]:
         )
         for metric_set in SETS
         for output in metric_set.outputs
-        if len(output.key) == 2
+        if any(column.name == "baseModel" for column in output.key)
     ]
     return {
         "following_sets": sql.Literal(following),

@@ -49,6 +49,8 @@ from metrics_assets.stores import Stores, sqlfile
 from metrics_assets.stores.postgres import Connection, Lock, locked, next_version, numbered_snapshot, rows, scalar
 
 _PACKAGE = "metrics_assets.pipeline"
+# a rebuild of either does it whole
+_SHARED_LAYER = (EVENTS_ASSET, DAILY_ASSET)
 # More entities than this are not listed: then everything is compared, which costs less than looking each one up.
 _MANY_ENTITIES = 100_000
 FIRST_DAY = dt.date(1900, 1, 1)
@@ -129,7 +131,7 @@ def rebuild(
         guard.check(connection)
         restored.look(stores, connection)
         backlog = dirty_keys(connection, target) if target else 0
-        version, written = _built_by_run(connection, run_id, EVENTS_ASSET, first_day, last_day), 0
+        version, written = _built_by_run(connection, run_id, _SHARED_LAYER, first_day, last_day), 0
         if version is None:
             version, written = _rebuild_shared_layer(stores, connection, settings, target, days, watch)
         outcome, changed, why = "done", 0, None
@@ -142,7 +144,7 @@ def rebuild(
                 stale = [
                     name
                     for name in target.reads
-                    if _built_by_run(connection, run_id, name, first_day, last_day) is None
+                    if _built_by_run(connection, run_id, [name], first_day, last_day) is None
                 ]
                 changed, held = _rebuild_outputs(stores, connection, settings, [*stale, asset], days, watch)
                 outcome = "refused by rule" if held else "done"
@@ -171,14 +173,16 @@ def rebuild(
         )
 
 
-def _built_by_run(connection: Connection, run_id: str | None, asset: str, first: dt.date, last: dt.date) -> int | None:
-    """Version with which this run has rebuilt all of these days of an asset; None when it has not."""
+def _built_by_run(
+    connection: Connection, run_id: str | None, assets: Sequence[str], first: dt.date, last: dt.date
+) -> int | None:
+    """Version with which this run has rebuilt all of these days of one of the assets; None when it has not."""
     found = scalar(
         connection,
-        "SELECT version FROM metrics.ledger WHERE run_id = %s AND set_name = %s AND mode = 'rebuild'"
+        "SELECT version FROM metrics.ledger WHERE run_id = %s AND set_name = ANY (%s) AND mode = 'rebuild'"
         " AND outcome = 'done' AND first_day <= %s AND last_day >= %s ORDER BY id DESC LIMIT 1",
         run_id,
-        asset,
+        list(assets),
         first,
         last,
     )
@@ -201,6 +205,8 @@ def _rebuild_shared_layer(
     with watch.time("rollup"):
         forward(stores, connection)
         roll_up_days(stores, connection, days.first.isoformat(), days.last.isoformat())
+        # before the days are noted as built: a loss in between would not be noticed
+        restored.note_held(stores, connection)
     point("rebuild: rolled up")
     with watch.time("logs"):
         for log in target.logs if target else LOGS:

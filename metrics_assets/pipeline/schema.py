@@ -256,6 +256,8 @@ def _install(connection: Connection, source: Source, run: Callable[[str | sql.Co
     if dry_run:
         for statement in (*capture_statements(source), *trigger_statements(source, f'"{source.table}"')):
             run(statement)
+        for removal in _removals(connection, source):
+            run(removal)
         return True
     known = scalar(connection, "SELECT fingerprint FROM metrics.capture WHERE source = %s", source.table)
     name, columns = declared.captures(source)
@@ -267,7 +269,13 @@ def _install(connection: Connection, source: Source, run: Callable[[str | sql.Co
         for statement in capture_statements(source):
             run(statement)
         for removal in _removals(connection, source):
-            run(removal)
+            try:
+                run(removal)
+            except psycopg.errors.InsufficientPrivilege as error:
+                raise ConfigurationError(
+                    f"Capture cannot be taken away from what is no longer part of {source.table}: run `{removal}` as "
+                    "the owner of that table, then `metrics-assets schema apply` again."
+                ) from error
         for relation in guard.relations(connection, source):
             for statement in trigger_statements(source, relation):
                 run(statement)

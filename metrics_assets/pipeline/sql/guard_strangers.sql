@@ -3,6 +3,6 @@
 SELECT quote_ident(g.tgname), g.tgrelid::regclass::text
 FROM pg_trigger g
 JOIN pg_proc f ON f.oid = g.tgfoid
-WHERE f.pronamespace = 'metrics'::regnamespace AND f.proname = ANY (%s::text[])
+WHERE f.pronamespace = to_regnamespace('metrics') AND f.proname = ANY (%s::text[])
   AND g.tgrelid <> ALL (%s::text[]::regclass[]::oid[])
 ORDER BY 1, 2

@@ -11,5 +11,5 @@ SELECT 'modelUsageDaily', '', max(version) FROM modelUsageDaily WHERE version >=
 UNION ALL
 SELECT table, partition_id, toUInt64(sum(max_block_number - min_block_number + 1))
 FROM system.parts
-WHERE active AND rows > 0 AND database = currentDatabase() AND table IN {tables:Array(String)}
+WHERE active AND rows > 0 AND NOT startsWith(partition_id, 'patch-') AND database = currentDatabase() AND table IN {tables:Array(String)}
 GROUP BY table, partition_id
