@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from psycopg import sql
 
-from metrics_assets.catalog import SETS, Contribution, MetricSet, Source
+from metrics_assets.catalog import SETS, Contribution, MetricSet, Output, Source
 
 
 def raw(fragment: str) -> sql.SQL:
@@ -107,6 +107,11 @@ def contribution_places(contribution: Contribution) -> dict[str, sql.Composable]
     }
 
 
+def is_paired(output: Output) -> bool:
+    """Whether the rows of an output are pairs of a model and a base model."""
+    return any(column.name == "baseModel" for column in output.key)
+
+
 @dataclass(frozen=True)
 class Route:
     """Which set shows a moved total, and at which key: the entity's own, its model's, or its pair's."""
@@ -121,7 +126,7 @@ def routes() -> Iterator[Route]:
     """Every way from a leaf total to an output, from the counters of the catalog."""
     for metric_set in SETS:
         for output in metric_set.outputs:
-            paired = any(column.name == "baseModel" for column in output.key)
+            paired = is_paired(output)
             for counter in output.counters:
                 if "self" in counter.of and not paired:
                     yield Route(output.entity, counter.metric, metric_set.name, "own")
@@ -204,8 +209,7 @@ def set_places() -> dict[str, sql.Composable]:
     kinds: dict[str, list[str]] = {"version_sets": [], "parent_sets": [], "model_sets": [], "pair_sets": []}
     for metric_set in SETS:
         for output in metric_set.outputs:
-            paired = any(column.name == "baseModel" for column in output.key)
-            if paired:
+            if is_paired(output):
                 kinds["pair_sets"].append(metric_set.name)
             elif output.entity == "Model":
                 kinds["model_sets"].append(metric_set.name)
@@ -222,7 +226,7 @@ def set_places() -> dict[str, sql.Composable]:
         )
         for metric_set in SETS
         for output in metric_set.outputs
-        if any(column.name == "baseModel" for column in output.key)
+        if is_paired(output)
     ]
     return {
         "following_sets": sql.Literal(following),

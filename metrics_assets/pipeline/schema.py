@@ -173,14 +173,21 @@ def _clickhouse(stores: Stores, ran: list[str], logs: str | None, dry_run: bool)
                 stores.clickhouse.command(statement)
 
 
+def _functions(source: Source) -> dict[str, str]:
+    """Names of the source's trigger functions in our schema, by event."""
+    short = source.outbox.removeprefix("outbox_")
+    return {event: f"capture_{short}_{event}" for event in ("insert", "update", "delete", "truncate")}
+
+
+def _function_places(source: Source) -> dict[str, sql.Composable]:
+    return {f"{event}_function": sql.Identifier("metrics", name) for event, name in _functions(source).items()}
+
+
 def capture_statements(source: Source) -> tuple[sql.Composed, ...]:
     """Outbox table and trigger functions of a source."""
     key = [column.name for column in source.key]
     counted = source.columns
-    function = {
-        f"{event}_function": sql.Identifier("metrics", f"capture_{source.outbox.removeprefix('outbox_')}_{event}")
-        for event in ("insert", "update", "delete", "truncate")
-    }
+    function = _function_places(source)
 
     def listed(prefix: str, names: list[str]) -> sql.Composed:
         return sql.SQL(", ").join(sql.Identifier(prefix + name) for name in names)
@@ -234,13 +241,8 @@ def capture_statements(source: Source) -> tuple[sql.Composed, ...]:
 
 def trigger_statements(source: Source, relation: str) -> tuple[sql.Composed, ...]:
     """Triggers of a source on one relation: the table itself or a partition of it."""
-    name = source.outbox.removeprefix("outbox_")
-    places: dict[str, sql.Composable] = {
-        f"{event}_function": sql.Identifier("metrics", f"capture_{name}_{event}")
-        for event in ("insert", "update", "delete", "truncate")
-    }
     return tuple(
-        sqlfile.filled(statement, table=sql.SQL(relation), **places)
+        sqlfile.filled(statement, table=sql.SQL(relation), **_function_places(source))
         for statement in sqlfile.statements(sqlfile.read(_SCHEMA, "capture_triggers.sql"))
     )
 
@@ -301,11 +303,10 @@ def _install(connection: Connection, source: Source, run: Callable[[str | sql.Co
 def _removals(connection: Connection, source: Source) -> Iterator[str]:
     """Drop the source's triggers where its rows no longer lie: on a partition that was detached, or on a table that
     another one took the place of. What is written there would count as the source's."""
-    function = "capture_" + source.outbox.removeprefix("outbox_")
     for trigger, relation in rows(
         connection,
         sqlfile.compose("metrics_assets.pipeline", "sql/guard_strangers.sql"),
-        [f"{function}_{event}" for event in ("insert", "update", "delete", "truncate")],
+        list(_functions(source).values()),
         list(guard.relations(connection, source)),
     ):
         yield f"DROP TRIGGER {trigger} ON {relation}"
