@@ -20,7 +20,7 @@ from metrics_assets.catalog import SETS, MetricSet, Output
 from metrics_assets.errors import StoreUnreachable
 from metrics_assets.pipeline import rules
 from metrics_assets.pipeline.crash import point
-from metrics_assets.pipeline.places import dirty_table, listed, pair_column, raw
+from metrics_assets.pipeline.places import dirty_table, is_paired, listed, pair_column, raw
 from metrics_assets.pipeline.reports import RuleFailure
 from metrics_assets.pipeline.statements import run_statements
 from metrics_assets.stores import Stores, sqlfile
@@ -158,7 +158,7 @@ def dirty_keys(connection: Connection, metric_set: MetricSet) -> int:
 
 def mark_ids(connection: Connection, entity: str, ids: Sequence[int]) -> None:
     """Have the sets write and announce these entities, whether they exist or not: other stores may know of them."""
-    for name in sorted({s.name for s in SETS for o in s.outputs if o.entity == entity and not _paired(o)}):
+    for name in sorted({s.name for s in SETS for o in s.outputs if o.entity == entity and not is_paired(o)}):
         connection.execute(
             "INSERT INTO metrics.dirty_key (set_name, entity_type, entity_id, batch, announce)"
             " SELECT %s, %s::metrics.entity_type, id, 0, true FROM unnest(%s::integer[]) id",
@@ -204,7 +204,7 @@ def _refresh(
         run_statements(connection, "refresh/upsert.sql", **places)
         if metric_set.name == "review_stats":
             run_statements(connection, "refresh/after_review_stats.sql", **places)
-        if not _paired(output):
+        if not is_paired(output):
             run_statements(connection, "refresh/announce.sql", **places)
         written += int(scalar(connection, sql.SQL("SELECT count(*) FROM {written}").format(**places)))
     connection.execute(
@@ -259,12 +259,8 @@ def _contradicted(
     ]
 
 
-def _paired(output: Output) -> bool:
-    return len(output.key) > 1
-
-
 def _work_file(metric_set: MetricSet, output: Output) -> str:
-    return f"refresh/work_{metric_set.name if _paired(output) else 'entity'}.sql"
+    return f"refresh/work_{metric_set.name if is_paired(output) else 'entity'}.sql"
 
 
 def _places(metric_set: MetricSet, output: Output, version: int) -> dict[str, sql.Composable]:
@@ -298,7 +294,7 @@ def _places(metric_set: MetricSet, output: Output, version: int) -> dict[str, sq
         "told": sql.Identifier(f"told_{short}"),
         "key": listed(key),
         "first_key": sql.Identifier(key[0]),
-        "base_model": sql.Identifier("baseModel") if _paired(output) else sql.SQL("NULL::text"),
+        "base_model": sql.Identifier("baseModel") if is_paired(output) else sql.SQL("NULL::text"),
         "key_text": sql.SQL(" || ' ' || ").join(sql.Identifier(name) + raw("::text") for name in key),
         "typed_key": sql.SQL(", ").join(sql.Identifier(c.name) + raw(f" {c.type} NOT NULL") for c in output.key),
         "columns": listed(columns),
@@ -308,7 +304,7 @@ def _places(metric_set: MetricSet, output: Output, version: int) -> dict[str, sq
         "returned_key": listed(key, alias="o"),
         "same_key_ow": same("o", "w"),
         "same_key_wh": same("w", "h"),
-        "keep_zero": raw("TRUE" if _paired(output) else "FALSE"),
+        "keep_zero": raw("TRUE" if is_paired(output) else "FALSE"),
         "searched": raw("TRUE" if metric_set.search else "FALSE"),
         "values": sql.SQL(", ").join(value(c.metric, c.of, c.column) for c in output.counters),
         "pair_sums": sql.SQL(", ").join(
