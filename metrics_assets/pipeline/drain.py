@@ -259,8 +259,6 @@ def _take(connection: Connection, source: Source, waiting: int, limit: int | Non
     if source.created_at:
         run_statements(connection, "drain/reject.sql", **places)
     connection.execute(sql.SQL("ANALYZE {}").format(places["image"]))
-    if distinct:
-        run_statements(connection, "drain/index_images.sql", **places)
     return waiting - left
 
 
@@ -277,7 +275,8 @@ def _contribute(connection: Connection, source: Source) -> None:
             run_statements(connection, "drain/contribute.sql", **all_places)
             continue
         group = (contribution.entity, contribution.distinct_by)
-        all_places["member"] = sql.Identifier(f"member_{source.outbox}_{contribution.entity}".lower())
+        for table in ("near", "member"):
+            all_places[table] = sql.Identifier(f"{table}_{source.outbox}_{contribution.entity}".lower())
         if group not in members:
             members.add(group)
             run_statements(connection, "drain/members.sql", **all_places)

@@ -80,6 +80,8 @@ class Postgres:
                 "-c timezone=UTC -c client_min_messages=warning -c jit=off "
                 # a hash of groups that outgrows a few megabytes is emptied a handful of groups at a time: minutes
                 "-c work_mem=64MB "
+                # a drain's work tables are read several times over
+                "-c temp_buffers=128MB "
                 # dates travel to ClickHouse as text, whatever the database or the role prefers
                 "-c datestyle=ISO "
                 # limits that are meant for the application's requests: we wait for our own locks, and hold a snapshot

@@ -1,23 +1,30 @@
 -- For each (entity, member) that a taken row touches: every row of the source that could make the member count,
--- before and after. Rows that nobody changed count on both sides; they are found by the source's own index.
--- Reads {image}, {later}, {table}; writes {member}.
-CREATE TEMP TABLE {member} ON COMMIT DROP AS
-WITH touched AS (
+-- before and after. Rows that nobody changed count on both sides; they are found by the source's own index, into a table of
+-- their own: how many there are is not to be guessed by what joins them.
+-- Reads {image}, {later}, {table}, metrics.rejected; writes {near}, {member}.
+CREATE TEMP TABLE {near} ON COMMIT DROP AS
+SELECT {s_columns}
+FROM (
     SELECT DISTINCT {entity_id} AS touched_entity, {distinct_by} AS touched_member
     FROM {image}
     WHERE {entity_id} IS NOT NULL
-)
+    ORDER BY 1, 2  -- as in the index: neighbours lie on one page
+) touched
+JOIN {table} s ON s.{entity_id} = touched_entity AND s.{distinct_by} = touched_member;
+
+SET LOCAL enable_nestloop = off;
+
+CREATE TEMP TABLE {member} ON COMMIT DROP AS
 SELECT i.side, {i_columns} FROM {image} i
 UNION ALL
-SELECT both_sides.side, {s_columns}
-FROM touched
-JOIN {table} s ON s.{entity_id} = touched_entity AND s.{distinct_by} = touched_member
-CROSS JOIN (VALUES (-1), (1)) AS both_sides (side)
+SELECT unnest('{{-1,1}}'::smallint[]), {s_columns}
+FROM {near} s
 WHERE NOT EXISTS (SELECT FROM {image} i WHERE {i_is_s})
   AND NOT EXISTS (SELECT FROM {later} l WHERE {l_is_s})
   AND NOT EXISTS (SELECT FROM metrics.rejected r WHERE r.source = {source} AND r.source_key = {s_key_text})
 UNION ALL
-SELECT both_sides.side, {l_columns}
-FROM touched
-JOIN {later} l ON l.{entity_id} = touched_entity AND l.{distinct_by} = touched_member
-CROSS JOIN (VALUES (-1), (1)) AS both_sides (side)
+SELECT unnest('{{-1,1}}'::smallint[]), {l_columns}
+FROM {later} l
+WHERE EXISTS (SELECT FROM {image} i WHERE i.{entity_id} = l.{entity_id} AND i.{distinct_by} = l.{distinct_by});
+
+SET LOCAL enable_nestloop TO DEFAULT;

@@ -1,38 +1,53 @@
 -- Distinct users per (model, base model) move by who came and who went. A user counts for a pair while one of their
--- reviews of its published versions does; reviews that nobody changed are found by (version, user).
--- Pairs marked for a recount are left out. Reads image_resource_review, later_resource_review, "ModelVersion",
--- "ResourceReview"; writes base_model_total, moved_pair.
+-- reviews of its published versions does. Pairs marked for a recount are left out.
+-- Reads image_resource_review, later_resource_review, metrics.rejected, "ModelVersion", "ResourceReview"; writes
+-- base_model_total, moved_pair.
+SET LOCAL enable_nestloop = off;
+
+-- Every published version of a pair that a user's change touches, in the order of the index that reviews are found by.
+-- `changed`: a change of the user's review of this version was taken. Then there is no other, a user has one of a version.
+CREATE TEMP TABLE pair_version ON COMMIT DROP AS
+WITH image AS MATERIALIZED (
+    SELECT DISTINCT "modelVersionId" AS version_id, "userId" AS user_id FROM image_resource_review WHERE side <> 0
+), touched AS MATERIALIZED (
+    SELECT DISTINCT v."modelId" AS model_id, v."baseModel"::text AS base_model, i.user_id
+    FROM image i
+    JOIN (SELECT * FROM "ModelVersion" WHERE id = ANY (ARRAY(SELECT version_id FROM image))) v ON v.id = i.version_id
+    WHERE v.status::text = 'Published'
+)
+SELECT t.*, v.id AS version_id, i.version_id IS NOT NULL AS changed
+FROM touched t
+JOIN (SELECT * FROM "ModelVersion" WHERE "modelId" = ANY (ARRAY(SELECT model_id FROM touched))) v
+  ON v."modelId" = t.model_id AND v."baseModel"::text = t.base_model AND v.status::text = 'Published'
+LEFT JOIN image i ON i.version_id = v.id AND i.user_id = t.user_id
+ORDER BY v.id, t.user_id;
+
+SET LOCAL enable_nestloop TO DEFAULT;
+
+CREATE TEMP TABLE other_review ON COMMIT DROP AS
+SELECT p.model_id, p.base_model, p.user_id, r.id, r.recommended
+FROM pair_version p
+JOIN "ResourceReview" r ON r."modelVersionId" = p.version_id AND r."userId" = p.user_id
+WHERE NOT p.changed AND NOT r.exclude AND NOT r."tosViolation";
+
+SET LOCAL enable_nestloop = off;
+
 CREATE TEMP TABLE pair_difference ON COMMIT DROP AS
-WITH touched AS (
-    SELECT DISTINCT p.model_id, p.base_model, i."userId" AS user_id
-    FROM image_resource_review i
-    JOIN "ModelVersion" v ON v.id = i."modelVersionId" AND v.status::text = 'Published'
-    JOIN metrics.base_model_total p
-      ON p.model_id = v."modelId" AND p.base_model = v."baseModel"::text AND NOT p.recount
-), version AS (
-    SELECT touched.*, v.id AS version_id
-    FROM touched
-    JOIN "ModelVersion" v
-      ON v."modelId" = touched.model_id AND v."baseModel"::text = touched.base_model AND v.status::text = 'Published'
-), review AS (
-    SELECT version.model_id, version.base_model, version.user_id, i.side, i.recommended
-    FROM version
-    JOIN image_resource_review i ON i."modelVersionId" = version.version_id AND i."userId" = version.user_id
-    WHERE NOT i.exclude AND NOT i."tosViolation"
+WITH review AS (
+    SELECT p.model_id, p.base_model, p.user_id, i.side, i.recommended
+    FROM pair_version p
+    JOIN image_resource_review i ON i."modelVersionId" = p.version_id AND i."userId" = p.user_id
+    WHERE i.side <> 0 AND NOT i.exclude AND NOT i."tosViolation"
     UNION
-    SELECT version.model_id, version.base_model, version.user_id, both_sides.side, r.recommended
-    FROM version
-    JOIN "ResourceReview" r ON r."modelVersionId" = version.version_id AND r."userId" = version.user_id
-    CROSS JOIN (VALUES (-1), (1)) AS both_sides (side)
-    WHERE NOT r.exclude AND NOT r."tosViolation"
-      AND NOT EXISTS (SELECT FROM image_resource_review i WHERE i.id = r.id)
+    SELECT model_id, base_model, user_id, unnest('{{-1,1}}'::smallint[]), recommended
+    FROM other_review r
+    WHERE NOT EXISTS (SELECT FROM image_resource_review i WHERE i.id = r.id)
       AND NOT EXISTS (SELECT FROM later_resource_review l WHERE l.id = r.id)
       AND NOT EXISTS (SELECT FROM metrics.rejected x WHERE x.source = 'ResourceReview' AND x.source_key = r.id::text)
     UNION
-    SELECT version.model_id, version.base_model, version.user_id, both_sides.side, l.recommended
-    FROM version
-    JOIN later_resource_review l ON l."modelVersionId" = version.version_id AND l."userId" = version.user_id
-    CROSS JOIN (VALUES (-1), (1)) AS both_sides (side)
+    SELECT p.model_id, p.base_model, p.user_id, unnest('{{-1,1}}'::smallint[]), l.recommended
+    FROM pair_version p
+    JOIN later_resource_review l ON l."modelVersionId" = p.version_id AND l."userId" = p.user_id
     WHERE NOT l.exclude AND NOT l."tosViolation"
 )
 SELECT model_id, base_model,
@@ -41,10 +56,13 @@ SELECT model_id, base_model,
 FROM review
 GROUP BY model_id, base_model;
 
-UPDATE metrics.base_model_total p
-SET thumbs_up = p.thumbs_up + d.up, thumbs_down = p.thumbs_down + d.down
-FROM pair_difference d
-WHERE (p.model_id, p.base_model) = (d.model_id, d.base_model) AND (d.up <> 0 OR d.down <> 0);
+SET LOCAL enable_nestloop TO DEFAULT;
 
-INSERT INTO moved_pair (model_id, base_model)
-SELECT model_id, base_model FROM pair_difference WHERE up <> 0 OR down <> 0;
+WITH moved AS (
+    UPDATE metrics.base_model_total p
+    SET thumbs_up = p.thumbs_up + d.up, thumbs_down = p.thumbs_down + d.down
+    FROM pair_difference d
+    WHERE (p.model_id, p.base_model) = (d.model_id, d.base_model) AND (d.up <> 0 OR d.down <> 0) AND NOT p.recount
+    RETURNING p.model_id, p.base_model
+)
+INSERT INTO moved_pair (model_id, base_model) SELECT model_id, base_model FROM moved;
