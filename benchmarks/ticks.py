@@ -16,19 +16,18 @@ def timed_tick(
 
     Args:
         rows_in: rows of the application's change that the tick sees.
-        written: the part of `committed` in which the sets write what was collected.
+        written: what it took the sets to write what was collected, one after the other.
     """
-    collect, roll_up, *refreshes = tick.passes(data.stores, data.settings, sets)
-    written = written or Samples()
+    every = tick.passes(data.stores, data.settings, sets)
     with told.timed():
         with committed.timed():
-            tick.count_beside(collect, roll_up)
-            with written.timed():
-                for each in refreshes:
-                    each.count()
-        reports = tick.tell_beside(collect, roll_up, *refreshes)
+            tick.count(*every)
+        sets_took = sum(each.seconds for each in every[2:])
+        reports = tick.tell_beside(*every)
     assert {report.outcome for report in reports} == {"done"}, reports
     rows_out = sum(report.rows_written for report in reports[2:])
+    written = written or Samples()
+    written.seconds.append(sets_took)
     for samples in (committed, told, written):
         samples.count(rows_in, rows_out)
     return committed.seconds[-1]

@@ -39,6 +39,7 @@ __all__ = [
     "Source",
     "metric_set",
     "select",
+    "shows_logs",
 ]
 
 
@@ -63,3 +64,8 @@ def select(names: Iterable[str]) -> tuple[MetricSet, ...]:
     for name in tuple(wanted):
         wanted.update(metric_set(name).reads)
     return tuple(candidate for candidate in SETS if candidate.name in wanted)
+
+
+def shows_logs(shown: MetricSet) -> bool:
+    """Whether a log counts for the set, or for one that it reads."""
+    return bool(shown.logs) or any(shows_logs(metric_set(name)) for name in shown.reads)

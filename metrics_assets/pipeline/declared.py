@@ -14,7 +14,7 @@ from metrics_assets.pipeline.places import routes
 from metrics_assets.stores.postgres import Connection, rows, scalar
 
 # Raised when programs before it must not tick, or apply their schema to, a database that a later one has changed.
-SCHEMA_VERSION = 3
+SCHEMA_VERSION = 4
 _VERSION = "schema version"
 
 
@@ -92,6 +92,11 @@ def require_this_catalog(connection: Connection) -> None:
     """
     require_no_newer_schema(connection)
     there = known(connection)
+    if (version := int(there.get(_VERSION, 0))) < SCHEMA_VERSION:
+        raise ConfigurationError(
+            f"The database has version {version} of the schema, and this program needs {SCHEMA_VERSION}. Run "
+            "`metrics-assets schema apply` with this version. Stop other versions first."
+        )
     other = [name.split(" ", 1)[1] for name, value in everything() if there.get(name) != value]
     if other:
         raise ConfigurationError(

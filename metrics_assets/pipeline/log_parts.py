@@ -113,14 +113,26 @@ def log_lock(log: Log) -> int:
 
 def look(stores: Stores, log: Log) -> Look:
     """A log as it is now."""
-    names = {"database": log.database or stores.clickhouse.database, "table": log.name}
-    (found,) = stores.clickhouse.rows(sqlfile.read("metrics_assets.pipeline", "sql/logs/parts.sql"), names)
-    table, found_parts, found_patches = found
-    uuid, partition_key = table[0] if table else ("", "")
-    patches: dict[str, tuple[str, ...]] = {}
-    for partition, patch in found_patches:
-        patches[partition] = (*patches.get(partition, ()), patch)
-    return Look(uuid, partition_key, tuple(Part(*row) for row in found_parts), patches)
+    return look_at(stores, (log,))[log]
+
+
+def look_at(stores: Stores, logs: Sequence[Log]) -> dict[Log, Look]:
+    """Logs as they are now, by one question for all of them."""
+    names = {log: (log.database or stores.clickhouse.database, log.name) for log in logs}
+    (found,) = stores.clickhouse.rows(
+        sqlfile.read("metrics_assets.pipeline", "sql/logs/parts.sql"),
+        {"databases": [database for database, _ in names.values()], "tables": [table for _, table in names.values()]},
+    )
+    tables, parts, patches = ([(tuple(of), row) for of, row in each] for each in found)
+    looks: dict[Log, Look] = {}
+    for log, name in names.items():
+        uuid, partition_key = next((row for of, row in tables if of == name), ("", ""))
+        over: dict[str, tuple[str, ...]] = {}
+        for of, (partition, patch) in patches:
+            if of == name:
+                over[partition] = (*over.get(partition, ()), patch)
+        looks[log] = Look(uuid, partition_key, tuple(Part(*row) for of, row in parts if of == name), over)
+    return looks
 
 
 def arrived(seen: Look, cursor: Cursor) -> list[Part]:

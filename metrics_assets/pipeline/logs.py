@@ -13,10 +13,11 @@ from __future__ import annotations
 import datetime as dt
 import math
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 
-from metrics_assets.catalog import Log, LogContribution
+from metrics_assets.catalog import LOGS, Log, LogContribution
 from metrics_assets.pipeline.crash import point
 from metrics_assets.pipeline.forward import send_days
 from metrics_assets.pipeline.log_parts import (
@@ -28,6 +29,7 @@ from metrics_assets.pipeline.log_parts import (
     as_seen,
     log_lock,
     look,
+    look_at,
     lost,
     new_rows,
     read_cursor,
@@ -84,19 +86,31 @@ def waiting_rows(stores: Stores, connection: Connection, log: Log) -> int:
     return gone + new_rows(seen, cursor)
 
 
-def count_log(stores: Stores, connection: Connection, log: Log, deadline: float = math.inf) -> LogReport:
+@contextmanager
+def held(stores: Stores, connection: Connection) -> Iterator[dict[Log, Look]]:
+    """Every log as it is now. Nobody else counts one until the block ends: a look is compared with what was counted."""
+    with ExitStack() as until_counted:
+        for log in LOGS:
+            until_counted.enter_context(locked(connection, log_lock(log)))
+        yield look_at(stores, LOGS)
+
+
+def count_log(
+    stores: Stores, connection: Connection, log: Log, deadline: float = math.inf, seen: Look | None = None
+) -> LogReport:
     """Count what has arrived in a log since the last tick; safe to kill at any point and to repeat.
 
     What arrives while it counts is the next tick's: a log that is written all the time must not keep this one.
 
     Args:
         deadline: no further pass is begun after this time, by time.perf_counter().
+        seen: the log, from `held`.
     """
     rows_arrived = moved = 0
     days: set[dt.date] = set()
     suspect: list[str] = []
     with locked(connection, log_lock(log)):
-        seen, before = look(stores, log), read_cursor(connection, log)
+        seen, before = seen or look(stores, log), read_cursor(connection, log)
         start = arrived(seen, before)
         cursor = dict(before)
         if unsure := _unsure_days(stores, connection, log, look_closer=bool(start or lost(seen, before))):

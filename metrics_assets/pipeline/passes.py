@@ -13,12 +13,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from metrics_assets.catalog import DAILY_ASSET, EVENTS_ASSET, LOGS, SETS, MetricSet, metric_set
+from metrics_assets.catalog import DAILY_ASSET, EVENTS_ASSET, SETS, MetricSet, metric_set, shows_logs
 from metrics_assets.errors import StoreUnreachable
-from metrics_assets.pipeline import declared, guard, ledger, restored, state
+from metrics_assets.pipeline import declared, guard, ledger, logs, restored, state
 from metrics_assets.pipeline.drain import Drained, Stopwatch, drain_chunk
 from metrics_assets.pipeline.forward import Forwarded, forward
-from metrics_assets.pipeline.logs import LogReport, count_log
+from metrics_assets.pipeline.logs import LogReport
 from metrics_assets.pipeline.marked import rebuild_marked_sources
 from metrics_assets.pipeline.publish import publish
 from metrics_assets.pipeline.refresh import dirty_keys, refresh_keys
@@ -41,7 +41,8 @@ class Pass(ABC):
         self._stores, self._settings, self._run_id = stores, settings, run_id
         self.set_name = set_name
         self._started_at = dt.datetime.now(dt.UTC)
-        self._seconds = 0.0
+        self.seconds = 0.0
+        """What counting and telling have taken so far."""
         self._watch = Stopwatch()
         self._detail: Detail = {}
         self._before = 0
@@ -53,13 +54,15 @@ class Pass(ABC):
 
     def count(self) -> None:
         """Bring Postgres up to date: everything that was committed before, or as much as the deadline allows."""
+        if self._end_soon:
+            return
         with self._clocked() as connection:
             self._deadline = time.perf_counter() + self._settings.tick_max_seconds
             self._count(connection)
         self.counted = True
 
     def end_soon(self) -> None:
-        """Have `count`, which runs in another thread, leave what it has not begun to the next tick."""
+        """Have `count`, which runs or would run in another thread, leave what it has not begun to the next tick."""
         self._end_soon = True
 
     def tell(self) -> Report:
@@ -74,7 +77,7 @@ class Pass(ABC):
                     set_name=self.set_name,
                     mode="tick",
                     started_at=self._started_at,
-                    seconds=self._seconds,
+                    seconds=self.seconds,
                     run_id=self._run_id,
                     backlog_before=self._before,
                     steps=self._watch.steps,
@@ -107,7 +110,7 @@ class Pass(ABC):
             ):
                 yield connection
         finally:
-            self._seconds += time.perf_counter() - began
+            self.seconds += time.perf_counter() - began
 
     @contextmanager
     def _may_be_away(self, store: str) -> Iterator[None]:
@@ -191,9 +194,10 @@ class RollUp(Pass):
         with self._may_be_away(CLICKHOUSE):
             # a log's totals move by the days that ClickHouse holds: it must hold them all
             restored.look(self._stores, connection)
-            for log in LOGS:
-                with self._watch.time(log.table):
-                    self._counted.append(count_log(self._stores, connection, log, self._deadline))
+            with logs.held(self._stores, connection) as looks:
+                for log, seen in looks.items():
+                    with self._watch.time(log.table):
+                        self._counted.append(logs.count_log(self._stores, connection, log, self._deadline, seen))
             if not any(report.rows_left for report in self._counted):
                 state.note_logs_counted(connection, looked_at)
         ledger.note_changed_days(connection, [DAILY_ASSET], self._days)
@@ -228,6 +232,7 @@ class Refresh(Pass):
     def __init__(self, stores: Stores, settings: Settings, set_name: str, run_id: str | None = None) -> None:
         super().__init__(stores, settings, metric_set(set_name).name, run_id)
         self._target = metric_set(set_name)
+        self.shows_logs = shows_logs(self._target)
         self._keys = self._written = self._version = 0
         self._left = 0
         self._held: list[RuleFailure] = []

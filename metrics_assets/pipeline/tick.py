@@ -23,11 +23,9 @@ def tick(stores: Stores, settings: Settings, sets: Sequence[str] = (), *, run_id
         CaptureNotWhole: changes may have passed capture; the message says how to mend it.
         StoreUnreachable: Postgres does not answer. ClickHouse and Redis may be away or refuse: what they lack is kept.
     """
-    collecting, rolling_up, *refreshing = every = passes(stores, settings, sets, run_id=run_id)
+    every = passes(stores, settings, sets, run_id=run_id)
     try:
-        count_beside(collecting, rolling_up)
-        for one in refreshing:
-            one.count()
+        count(*every)
     finally:
         # what is counted is told, and noted, whatever came after it
         reports = tell_beside(*every)
@@ -35,18 +33,30 @@ def tick(stores: Stores, settings: Settings, sets: Sequence[str] = (), *, run_id
     return TickReport(reports, away)
 
 
-def count_beside(collecting: Pass, rolling_up: Pass) -> None:
-    """Drain in a thread of its own while the logs are counted: they meet at the shared layer only, one after the other,
-    as two processes do. When the count of the logs fails, or somebody interrupts, the drain ends with its chunk.
+def count(collecting: Collect, rolling_up: RollUp, *refreshing: Refresh) -> None:
+    """Count in Postgres: each pass as soon as what it reads is there.
+
+    While the logs are counted, the drain, and after it the sets that show nothing of a log, work in a thread of their
+    own. The two meet at the shared layer only, one after the other, as two processes do. When the count of the logs
+    fails, or somebody interrupts, the drain ends with its chunk.
     """
+    without_logs = [each for each in refreshing if not each.shows_logs]
+    beside_logs: list[Pass] = [collecting, *without_logs]
     with ThreadPoolExecutor(1, "drain") as beside:
-        draining = beside.submit(collecting.count)
+        draining = beside.submit(_count_each, beside_logs)
         try:
             rolling_up.count()
             draining.result()
         except BaseException:
-            collecting.end_soon()
+            for each in beside_logs:
+                each.end_soon()
             raise
+    _count_each([each for each in refreshing if each.shows_logs])
+
+
+def _count_each(waiting: Sequence[Pass]) -> None:
+    for each in waiting:
+        each.count()
 
 
 def tell_beside(collecting: Pass, rolling_up: Pass, *refreshing: Pass) -> tuple[Report, ...]:
@@ -76,7 +86,7 @@ def _tell_each(counted: Sequence[Pass]) -> tuple[Report, ...]:
 
 def passes(
     stores: Stores, settings: Settings, sets: Sequence[str] = (), *, run_id: str | None = None
-) -> tuple[Pass, ...]:
+) -> tuple[Collect, RollUp, *tuple[Refresh, ...]]:
     """What a tick of the sets consists of, in its order. All of it is committed in Postgres once each has counted."""
     return (
         Collect(stores, settings, run_id),

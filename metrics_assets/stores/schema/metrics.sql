@@ -56,19 +56,34 @@ CREATE TABLE IF NOT EXISTS metrics.leaf_total (
 ) WITH (fillfactor = 80);
 
 -- Distinct recommending users per (model, base model). A row exists exactly while the pair has a Published version.
--- `shown_*` is what review_stats published last; base_model_metrics reads that, and `versions_*`, sums over these versions,
--- of which the catalog makes a column for each metric.
+-- `versions_*` are sums over these versions, of which the catalog makes a column for each metric.
 CREATE TABLE IF NOT EXISTS metrics.base_model_total (
     model_id    integer NOT NULL,
     base_model  text NOT NULL,
     thumbs_up   bigint NOT NULL DEFAULT 0,
     thumbs_down bigint NOT NULL DEFAULT 0,
-    shown_up    bigint NOT NULL DEFAULT 0,
-    shown_down  bigint NOT NULL DEFAULT 0,
     recount     boolean NOT NULL DEFAULT false,
     PRIMARY KEY (model_id, base_model)
 ) WITH (fillfactor = 80);
 CREATE INDEX IF NOT EXISTS base_model_total_recount_idx ON metrics.base_model_total (model_id, base_model) WHERE recount;
+
+-- What review_stats published last, which base_model_metrics reads. Not a column above: the set writes it while totals move.
+CREATE TABLE IF NOT EXISTS metrics.pair_shown (
+    model_id    integer NOT NULL,
+    base_model  text NOT NULL,
+    thumbs_up   bigint NOT NULL,
+    thumbs_down bigint NOT NULL,
+    PRIMARY KEY (model_id, base_model)
+) WITH (fillfactor = 80);
+-- of an earlier version, in base_model_total
+DO $$
+BEGIN
+    INSERT INTO metrics.pair_shown (model_id, base_model, thumbs_up, thumbs_down)
+    SELECT model_id, base_model, shown_up, shown_down FROM metrics.base_model_total
+    ON CONFLICT DO NOTHING;
+    ALTER TABLE metrics.base_model_total DROP COLUMN shown_up, DROP COLUMN shown_down;
+EXCEPTION WHEN undefined_column THEN NULL;
+END $$;
 
 -- What a model sums of its versions' totals, beside its own in leaf_total; moves with them.
 CREATE TABLE IF NOT EXISTS metrics.model_sum (

@@ -7,7 +7,7 @@ SELECT
     'Download'                                                        AS metric_type,
     modelVersionId                                                    AS version_id,
     toDate32(toTimeZone(time, 'UTC'))                                 AS day,
-    uniqExact(type, time, userId, modelId, modelVersionId, ip)        AS total
+    uniqExact((type, time, userId, modelId, modelVersionId, ip))      AS total
 FROM modelVersionEvents
 WHERE type = 'Download'
   AND modelVersionId > 0

@@ -22,6 +22,13 @@ JOIN (SELECT * FROM "ModelVersion" WHERE "modelId" = ANY (ARRAY(SELECT model_id 
 LEFT JOIN image i ON i.version_id = v.id AND i.user_id = t.user_id
 ORDER BY v.id, t.user_id;
 
+-- how many there are decides how reviews are looked up; a sample of a few pages says it
+SET LOCAL default_statistics_target = 1;
+
+ANALYZE pair_version;
+
+SET LOCAL default_statistics_target TO DEFAULT;
+
 SET LOCAL enable_nestloop TO DEFAULT;
 
 CREATE TEMP TABLE other_review ON COMMIT DROP AS

@@ -5,7 +5,7 @@ SELECT 'ModelVersion', entityId, 'Download', day, sum(total), {version:UInt64}
 FROM
 (
     SELECT toUInt32(modelVersionId) AS entityId, toDate32(time, 'UTC') AS day,
-           toInt64(uniqExact(type, time, userId, modelId, modelVersionId, ip)) AS total
+           toInt64(uniqExact((type, time, userId, modelId, modelVersionId, ip))) AS total
     FROM modelVersionEvents
     WHERE type = 'Download' AND modelVersionId > 0 AND toDate32(time, 'UTC') BETWEEN {first:Date32} AND {last:Date32}
     GROUP BY entityId, day
