@@ -10,6 +10,7 @@ import datetime as dt
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import Any
 
@@ -127,6 +128,7 @@ class Collect(Pass):
     def __init__(self, stores: Stores, settings: Settings, run_id: str | None = None) -> None:
         super().__init__(stores, settings, EVENTS_ASSET, run_id)
         self._drained: list[Drained] = []
+        self._sending: list[Future[Forwarded]] = []
 
     def _count(self, connection: Connection) -> None:
         guard.check(connection)
@@ -134,15 +136,30 @@ class Collect(Pass):
         if state.shared_layer_loading(connection):
             self._kept_out = (LOADING, "")
             return
-        while chunk := drain_chunk(connection, chunk_rows=self._settings.drain_chunk_rows):
-            self._drained.append(chunk)
-            # what came after the tick's start is the next tick's: a steady writer must not keep this one for ever
-            if not chunk.rows_left or self._end_soon or time.perf_counter() > self._deadline:
-                break
+        beside = ThreadPoolExecutor(1, "forward")
+        try:
+            while chunk := drain_chunk(connection, chunk_rows=self._settings.drain_chunk_rows):
+                self._drained.append(chunk)
+                # what came after the tick's start is the next tick's: a steady writer must not keep this one for ever
+                if not chunk.rows_left or self._end_soon or time.perf_counter() > self._deadline:
+                    break
+                if not self._sending or self._sending[-1].done():
+                    self._sending.append(beside.submit(self._send_backlog))
+        finally:
+            # counters in Postgres do not wait for what ClickHouse is told
+            beside.shutdown(wait=False)
         for chunk in self._drained:
             self._watch.add(chunk.steps)
         days = [EVENTS_ASSET, DAILY_ASSET, *(metric_set.name for metric_set in SETS)]
         ledger.note_changed_days(connection, days, self._days)
+
+    def _send_backlog(self) -> Forwarded:
+        """Send what earlier chunks have sealed, while the next one is drained; what is not sent is left to `tell`."""
+        try:
+            with self._stores.postgres.connection() as connection:
+                return forward(self._stores, connection)
+        except StoreUnreachable:
+            return Forwarded()
 
     @property
     def _days(self) -> tuple[dt.date, ...]:
@@ -152,7 +169,8 @@ class Collect(Pass):
         sent = Forwarded()
         with self._may_be_away(CLICKHOUSE):
             with self._watch.time("forward"):
-                sent = forward(self._stores, connection)
+                sent = sum((each.result() for each in self._sending), sent)
+                sent += forward(self._stores, connection)
             with self._watch.time("marked sources"):
                 rebuilt = rebuild_marked_sources(self._stores, connection, self._deadline)
             if rebuilt:
