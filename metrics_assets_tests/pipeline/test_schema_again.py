@@ -99,3 +99,26 @@ def test_totals_that_an_earlier_version_left_for_clickhouse_arrive(filled: Store
         "SELECT metricType, argMax(total, version) FROM entityMetricTotals WHERE entityType = 'Model'"
         " AND entityId = 1 AND metricType IN ('Comment', 'Tip') GROUP BY metricType ORDER BY metricType"
     ) == [("Comment", 70), ("Tip", 70)]
+
+
+def test_what_review_stats_had_published_moves_to_a_table_of_its_own(filled: Stores, settings: Settings) -> None:
+    shown = (
+        "SELECT array_agg((model_id, base_model, thumbs_up, thumbs_down)::text ORDER BY 1, 2) FROM metrics.pair_shown"
+    )
+    tick_exact(filled, settings)
+    before = one(filled, shown)
+    write(
+        filled,
+        "ALTER TABLE metrics.base_model_total ADD COLUMN shown_up bigint, ADD COLUMN shown_down bigint",
+        "UPDATE metrics.base_model_total p SET shown_up = s.thumbs_up, shown_down = s.thumbs_down"
+        " FROM metrics.pair_shown s WHERE s.model_id = p.model_id AND s.base_model = p.base_model",
+        "TRUNCATE metrics.pair_shown",
+        "UPDATE metrics.schema_state SET value = '3' WHERE name = 'schema version'",
+    )
+    with pytest.raises(ConfigurationError, match=r"version 3 .* needs .* `metrics-assets schema apply`"):
+        tick(filled, settings)
+
+    schema.apply(filled)
+
+    assert one(filled, shown) == before
+    tick_exact(filled, settings)

@@ -162,6 +162,42 @@ def test_a_redis_that_refuses_leaves_every_set_moving_says_why_and_heals(
     tick_exact(filled, settings)
 
 
+def test_a_backlog_of_many_chunks_is_kept_whole_while_clickhouse_refuses_and_sent_while_it_drains(
+    filled: Stores, settings: Settings
+) -> None:
+    small = settings.model_copy(update={"drain_chunk_rows": 1})
+    write(filled, *(review(1000 + user, user=600 + user) for user in range(8)))
+    with _table_gone(filled, pytest.MonkeyPatch()) as faulty:
+        assert tick(faulty, small).away == ("clickhouse",)
+    sealed = one(filled, "SELECT sum(event_rows) FROM metrics.batch WHERE forwarded_at IS NULL")
+    assert sealed >= 16, "each review counts for its version and its model"
+
+    write(filled, *(review(2000 + user, user=700 + user) for user in range(8)))
+    (sent,) = (
+        report.rows_written for report in tick_exact(filled, small).reports if report.set_name == "entity_metric_events"
+    )
+    assert sent == sealed + 16
+
+
+def test_sets_that_show_no_log_are_written_when_the_count_of_the_logs_fails(
+    filled: Stores, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object) -> None:
+        raise RuntimeError("the count of the logs failed")
+
+    shown = 'SELECT "thumbsUpCount" FROM "ReviewStatsByBaseModel" WHERE "modelId" = 1 AND "baseModel" = \'SDXL\''
+    before = one(filled, shown)
+    write(filled, review(1000))
+    with monkeypatch.context() as patched:
+        patched.setattr(passes.RollUp, "_count", fail)
+        with pytest.raises(RuntimeError, match="the count of the logs failed"):
+            tick(filled, settings)
+
+    assert one(filled, shown) in (before, before + 1), "the drain may have been told to end first"
+    tick_exact(filled, settings)
+    assert one(filled, shown) == before + 1
+
+
 def test_a_rule_that_holds_keys_back_does_not_hide_that_clickhouse_is_away(filled: Stores, settings: Settings) -> None:
     write(
         filled,

@@ -34,6 +34,22 @@ def test_equal_rows_of_a_log_without_keys_are_one_event(filled: Stores, settings
 
 
 @pytest.mark.slow
+def test_equal_rows_with_a_null_are_one_event_as_well(filled: Stores, settings: Settings) -> None:
+    before = version_counter(filled, "downloadCount")
+    filled.clickhouse.command("ALTER TABLE modelVersionEvents MODIFY COLUMN ip Nullable(String)")
+    try:
+        for user in (1, 1, 2):
+            filled.clickhouse.command(
+                "INSERT INTO modelVersionEvents (type, time, userId, modelId, modelVersionId, ip) "
+                f"SELECT 'Download', toDateTime('2026-03-01 10:00:00', 'UTC'), {user}, 0, 10, NULL"
+            )
+        tick_exact(filled, settings)
+        assert version_counter(filled, "downloadCount") == before + 2
+    finally:
+        filled.clickhouse.command("ALTER TABLE modelVersionEvents DELETE WHERE ip IS NULL SETTINGS mutations_sync = 2")
+        filled.clickhouse.command("ALTER TABLE modelVersionEvents MODIFY COLUMN ip String")
+
+
 def test_an_event_four_hundred_days_late_counts_on_its_own_day(filled: Stores, settings: Settings) -> None:
     before = version_counter(filled, "downloadCount")
     download(filled, at="now() - 86400 * 400")
