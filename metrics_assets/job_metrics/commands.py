@@ -8,7 +8,6 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
 import click
-from rich.console import Console
 from rich.table import Table
 
 from metrics_assets.catalog.job_metrics import STATUSES
@@ -16,8 +15,7 @@ from metrics_assets.job_metrics.environment import job_metrics
 from metrics_assets.job_metrics.records import ClientRun, JobRun, Rejected
 from metrics_assets.job_metrics.service import JobMetrics
 from metrics_assets.job_metrics.values import Value
-
-_NARROWEST_TABLE = 180
+from metrics_assets.tables import show
 
 
 @click.group()
@@ -50,7 +48,7 @@ def list_command(job: str | None, status: str | None, limit: int, as_json: bool)
             *(f"{count:,}" for count in (run.clients, run.clients_completed, run.clients_failed)),
             _figures(run.metrics),
         )
-    _print(table)
+    show(table)
 
 
 @jobs.command("show")
@@ -69,10 +67,10 @@ def show_command(run_id: str, as_json: bool) -> None:
         told = {"run": run, "clients": clients, "rejected": rejected}
         click.echo(json.dumps(told, indent=2, default=_as_text))
         return
-    _print(_run_table(run))
-    _print(_clients_table(clients))
+    show(_run_table(run))
+    show(_clients_table(clients))
     if rejected:
-        _print(_rejected_table(rejected))
+        show(_rejected_table(rejected))
 
 
 @contextmanager
@@ -131,10 +129,3 @@ def _as_text(value: object) -> object:
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         return dataclasses.asdict(value)
     return str(value)
-
-
-def _print(table: Table) -> None:
-    console = Console()
-    # a pipe is as wide as its reader wants it
-    wide = console if console.is_terminal else Console(width=max(console.width, _NARROWEST_TABLE))
-    wide.print(table, markup=False)

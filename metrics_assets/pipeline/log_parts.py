@@ -10,6 +10,7 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 from psycopg.types.json import Jsonb
 
@@ -118,21 +119,22 @@ def look(stores: Stores, log: Log) -> Look:
 
 def look_at(stores: Stores, logs: Sequence[Log]) -> dict[Log, Look]:
     """Logs as they are now, by one question for all of them."""
-    names = {log: (log.database or stores.clickhouse.database, log.name) for log in logs}
+    names = {log: [log.database or stores.clickhouse.database, log.name] for log in logs}
     (found,) = stores.clickhouse.rows(
         sqlfile.read("metrics_assets.pipeline", "sql/logs/parts.sql"),
         {"databases": [database for database, _ in names.values()], "tables": [table for _, table in names.values()]},
     )
-    tables, parts, patches = ([(tuple(of), row) for of, row in each] for each in found)
-    looks: dict[Log, Look] = {}
-    for log, name in names.items():
-        uuid, partition_key = next((row for of, row in tables if of == name), ("", ""))
-        over: dict[str, tuple[str, ...]] = {}
-        for of, (partition, patch) in patches:
-            if of == name:
-                over[partition] = (*over.get(partition, ()), patch)
-        looks[log] = Look(uuid, partition_key, tuple(Part(*row) for of, row in parts if of == name), over)
-    return looks
+    return {log: _look(name, *found) for log, name in names.items()}
+
+
+def _look(name: list[str], *found: Sequence[tuple[Sequence[str], Any]]) -> Look:
+    """What was found of one log; each list of tables, parts and patches names the log that an entry is of."""
+    tables, parts, patches = ([entry for of, entry in each if list(of) == name] for each in found)
+    uuid, partition_key = tables[0] if tables else ("", "")
+    patches_of: dict[str, tuple[str, ...]] = {}
+    for partition, patch in patches:
+        patches_of[partition] = (*patches_of.get(partition, ()), patch)
+    return Look(uuid, partition_key, tuple(Part(*row) for row in parts), patches_of)
 
 
 def arrived(seen: Look, cursor: Cursor) -> list[Part]:

@@ -14,6 +14,8 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import Any
 
+import psycopg
+
 from metrics_assets.catalog import DAILY_ASSET, EVENTS_ASSET, SETS, MetricSet, metric_set, shows_logs
 from metrics_assets.errors import StoreUnreachable
 from metrics_assets.pipeline import declared, guard, ledger, logs, restored, state
@@ -145,9 +147,12 @@ class Collect(Pass):
                     break
                 if not self._sending or self._sending[-1].done():
                     self._sending.append(beside.submit(self._send_backlog))
-        finally:
-            # counters in Postgres do not wait for what ClickHouse is told
-            beside.shutdown(wait=False)
+        except BaseException:
+            # nobody will ask for it
+            beside.shutdown(wait=True)
+            raise
+        # counters in Postgres do not wait for what ClickHouse is told
+        beside.shutdown(wait=False)
         for chunk in self._drained:
             self._watch.add(chunk.steps)
         days = [EVENTS_ASSET, DAILY_ASSET, *(metric_set.name for metric_set in SETS)]
@@ -158,7 +163,7 @@ class Collect(Pass):
         try:
             with self._stores.postgres.connection() as connection:
                 return forward(self._stores, connection)
-        except StoreUnreachable:
+        except (StoreUnreachable, psycopg.Error):
             return Forwarded()
 
     @property

@@ -33,7 +33,6 @@ def test_equal_rows_of_a_log_without_keys_are_one_event(filled: Stores, settings
     assert version_counter(filled, "downloadCount") == before + 2
 
 
-@pytest.mark.slow
 def test_equal_rows_with_a_null_are_one_event_as_well(filled: Stores, settings: Settings) -> None:
     before = version_counter(filled, "downloadCount")
     filled.clickhouse.command("ALTER TABLE modelVersionEvents MODIFY COLUMN ip Nullable(String)")
@@ -50,6 +49,7 @@ def test_equal_rows_with_a_null_are_one_event_as_well(filled: Stores, settings: 
         filled.clickhouse.command("ALTER TABLE modelVersionEvents MODIFY COLUMN ip String")
 
 
+@pytest.mark.slow
 def test_an_event_four_hundred_days_late_counts_on_its_own_day(filled: Stores, settings: Settings) -> None:
     before = version_counter(filled, "downloadCount")
     download(filled, at="now() - 86400 * 400")

@@ -43,6 +43,15 @@ def twice(filled: Stores, settings: Settings) -> Stores:
         ),
         pytest.param(
             [
+                "UPDATE {t} SET recommended = false WHERE id = 1001",
+                "DELETE FROM {t} WHERE id = 1000",
+                'UPDATE {t} SET "modelVersionId" = 20, recommended = true WHERE id = 1001',
+            ],
+            0,
+            id="the-other-takes-the-place-of-one-that-goes",
+        ),
+        pytest.param(
+            [
                 "BEGIN",
                 "DELETE FROM {t} WHERE id = 1001",
                 'UPDATE {t} SET "modelVersionId" = 21 WHERE id = 1000',

@@ -75,14 +75,16 @@ CREATE TABLE IF NOT EXISTS metrics.pair_shown (
     thumbs_down bigint NOT NULL,
     PRIMARY KEY (model_id, base_model)
 ) WITH (fillfactor = 80);
--- of an earlier version, in base_model_total
+-- of an earlier version, in base_model_total; a tick of that version must not write there meanwhile
 DO $$
 BEGIN
-    INSERT INTO metrics.pair_shown (model_id, base_model, thumbs_up, thumbs_down)
-    SELECT model_id, base_model, shown_up, shown_down FROM metrics.base_model_total
-    ON CONFLICT DO NOTHING;
-    ALTER TABLE metrics.base_model_total DROP COLUMN shown_up, DROP COLUMN shown_down;
-EXCEPTION WHEN undefined_column THEN NULL;
+    IF EXISTS (SELECT FROM pg_attribute WHERE attrelid = 'metrics.base_model_total'::regclass AND attname = 'shown_up') THEN
+        LOCK TABLE metrics.base_model_total IN ACCESS EXCLUSIVE MODE;
+        INSERT INTO metrics.pair_shown (model_id, base_model, thumbs_up, thumbs_down)
+        SELECT model_id, base_model, shown_up, shown_down FROM metrics.base_model_total
+        ON CONFLICT DO NOTHING;
+        ALTER TABLE metrics.base_model_total DROP COLUMN shown_up, DROP COLUMN shown_down;
+    END IF;
 END $$;
 
 -- What a model sums of its versions' totals, beside its own in leaf_total; moves with them.

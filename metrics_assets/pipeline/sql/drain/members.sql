@@ -1,7 +1,11 @@
 -- For each (entity, member) that a taken row touches: every row of the source that could make the member count,
--- before and after. Rows that nobody changed count on both sides; they are found by the source's own index, into a table of
--- their own: how many there are is not to be guessed by what joins them.
+-- before and after. Rows that nobody changed count on both sides; they are found by the source's own index, however many they
+-- are, into a table of their own: what follows is planned by how many there are.
 -- Reads {image}, {later}, {table}, metrics.rejected; writes {near}, {member}.
+SET LOCAL enable_hashjoin = off;
+
+SET LOCAL enable_mergejoin = off;
+
 CREATE TEMP TABLE {near} ON COMMIT DROP AS
 SELECT {s_columns}
 FROM (
@@ -11,6 +15,10 @@ FROM (
     ORDER BY 1, 2  -- as in the index: neighbours lie on one page
 ) touched
 JOIN {table} s ON s.{entity_id} = touched_entity AND s.{distinct_by} = touched_member;
+
+SET LOCAL enable_hashjoin TO DEFAULT;
+
+SET LOCAL enable_mergejoin TO DEFAULT;
 
 SET LOCAL enable_nestloop = off;
 

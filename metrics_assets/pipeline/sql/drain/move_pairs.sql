@@ -5,37 +5,43 @@
 SET LOCAL enable_nestloop = off;
 
 -- Every published version of a pair that a user's change touches, in the order of the index that reviews are found by.
--- `changed`: a change of the user's review of this version was taken. Then there is no other, a user has one of a version.
+-- `taken`: a review that was taken is the user's review of this version now. A user has one of a version, so there is no other.
+-- One that was taken and is not there now proves nothing: what an earlier chunk took may have come in its place.
 CREATE TEMP TABLE pair_version ON COMMIT DROP AS
 WITH image AS MATERIALIZED (
-    SELECT DISTINCT "modelVersionId" AS version_id, "userId" AS user_id FROM image_resource_review WHERE side <> 0
+    SELECT "modelVersionId" AS version_id, "userId" AS user_id, bool_or(side = 1) AS taken
+    FROM image_resource_review
+    WHERE side <> 0
+    GROUP BY 1, 2
 ), touched AS MATERIALIZED (
     SELECT DISTINCT v."modelId" AS model_id, v."baseModel"::text AS base_model, i.user_id
     FROM image i
     JOIN (SELECT * FROM "ModelVersion" WHERE id = ANY (ARRAY(SELECT version_id FROM image))) v ON v.id = i.version_id
     WHERE v.status::text = 'Published'
 )
-SELECT t.*, v.id AS version_id, i.version_id IS NOT NULL AS changed
+SELECT t.*, v.id AS version_id, coalesce(i.taken, false) AS taken
 FROM touched t
 JOIN (SELECT * FROM "ModelVersion" WHERE "modelId" = ANY (ARRAY(SELECT model_id FROM touched))) v
   ON v."modelId" = t.model_id AND v."baseModel"::text = t.base_model AND v.status::text = 'Published'
 LEFT JOIN image i ON i.version_id = v.id AND i.user_id = t.user_id
 ORDER BY v.id, t.user_id;
 
--- how many there are decides how reviews are looked up; a sample of a few pages says it
-SET LOCAL default_statistics_target = 1;
-
-ANALYZE pair_version;
-
-SET LOCAL default_statistics_target TO DEFAULT;
-
 SET LOCAL enable_nestloop TO DEFAULT;
+
+-- each by the index, however many they are
+SET LOCAL enable_hashjoin = off;
+
+SET LOCAL enable_mergejoin = off;
 
 CREATE TEMP TABLE other_review ON COMMIT DROP AS
 SELECT p.model_id, p.base_model, p.user_id, r.id, r.recommended
 FROM pair_version p
 JOIN "ResourceReview" r ON r."modelVersionId" = p.version_id AND r."userId" = p.user_id
-WHERE NOT p.changed AND NOT r.exclude AND NOT r."tosViolation";
+WHERE NOT p.taken AND NOT r.exclude AND NOT r."tosViolation";
+
+SET LOCAL enable_hashjoin TO DEFAULT;
+
+SET LOCAL enable_mergejoin TO DEFAULT;
 
 SET LOCAL enable_nestloop = off;
 
