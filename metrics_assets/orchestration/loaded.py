@@ -14,8 +14,9 @@ from metrics_assets.orchestration.connections import Connect
 from metrics_assets.settings import Settings
 
 _INTERVAL_SECONDS = 30
-# A report takes Dagster 10 ms or more, and a long history has thousands: they must not hold up the daemon.
-SECONDS_AN_EVALUATION = 5.0
+# A report takes Dagster 10 ms or more, and a long history has thousands. An evaluation may take a minute; others go on
+# beside it, in threads (dagster.yaml).
+SECONDS_AN_EVALUATION = 20.0
 
 
 def loaded_days_sensor(settings: Settings, connect: Connect) -> dg.SensorDefinition:
