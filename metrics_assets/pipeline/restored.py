@@ -161,17 +161,16 @@ def _remember(connection: Connection, held: _Held) -> None:
 
 
 def _held(stores: Stores, since: _Held, timeline: str | None) -> _Held:
-    found = stores.clickhouse.rows(
-        sqlfile.read(_PACKAGE, "sql/rebuild/held.sql"), {**since.versions, "tables": list(_TABLES)}
-    )
-    versions: dict[str, int] = {}
+    """What is held now. Where the parts cover what they covered, nobody has written, and the versions are the same."""
     partitions: dict[str, dict[str, int]] = {table: {} for table in _TABLES}
-    for table, partition, number in found:
-        if partition:
-            partitions[table][partition] = int(number)
-        else:
-            versions[table] = int(number)
-    return _Held(versions, partitions, timeline)
+    for table, partition, blocks in stores.clickhouse.rows(
+        sqlfile.read(_PACKAGE, "sql/rebuild/held_blocks.sql"), {"tables": list(_TABLES)}
+    ):
+        partitions[table][partition] = int(blocks)
+    if partitions == since.partitions:
+        return replace(since, timeline=timeline)
+    found = stores.clickhouse.rows(sqlfile.read(_PACKAGE, "sql/rebuild/held_versions.sql"), dict(since.versions))
+    return _Held({table: int(version) for table, version in found}, partitions, timeline)
 
 
 def _fill_anew(connection: Connection, held: _Held, lacking: list[str]) -> None:
