@@ -28,7 +28,7 @@ from metrics_assets.pipeline.refresh import dirty_keys, refresh_keys
 from metrics_assets.pipeline.reports import Report, RuleFailure
 from metrics_assets.settings import Settings
 from metrics_assets.stores import Stores, redis_store
-from metrics_assets.stores.postgres import Connection, notes, rows, scalar
+from metrics_assets.stores.postgres import Connection, rows, scalar
 
 LOADING = "loading"
 AWAY = "clickhouse away"
@@ -73,7 +73,7 @@ class Pass(ABC):
         its part waiting."""
         with self._clocked() as connection:
             found = self._loaded_nothing() if self._kept_out else self._tell(connection)
-        with self._stores.postgres.connection() as connection, notes(connection):
+        with self._stores.postgres.connection() as connection:
             return ledger.write(
                 connection,
                 Report(
@@ -222,8 +222,7 @@ class RollUp(Pass):
                     with self._watch.time(log.table):
                         self._counted.append(logs.count_log(self._stores, connection, log, self._deadline, seen))
             if not any(report.rows_left for report in self._counted):
-                with notes(connection):
-                    state.note_logs_counted(connection, looked_at)
+                state.note_logs_counted(connection, looked_at)
         ledger.note_changed_days(connection, [DAILY_ASSET], self._days)
 
     @property
@@ -288,8 +287,7 @@ class Refresh(Pass):
                 self._held += chunk.held_back
                 self._left = chunk.rows_left
         if complete and not self._held and not self._left:
-            with notes(connection):
-                state.note_complete(connection, self.set_name, complete)
+            state.note_complete(connection, self.set_name, complete)
             self._detail["complete_through"] = complete.isoformat()
 
     def _tell(self, connection: Connection) -> dict[str, Any]:

@@ -275,18 +275,6 @@ def numbered_snapshot(connection: Connection, *, holding: Sequence[str] = ()) ->
     connection.execute("COMMIT")
 
 
-@contextmanager
-def notes(connection: Connection) -> Iterator[None]:
-    """A transaction whose commit does not wait for the disk: a crash of the server may lose what is noted of a tick.
-
-    Nothing that is counted, or that another store is told, belongs here. Not inside a transaction.
-    """
-    assert not connection.info.transaction_status, "the transaction around it would not wait for the disk either"
-    with connection.transaction():
-        connection.execute("SET LOCAL synchronous_commit = off")
-        yield
-
-
 def _hold(connection: Connection, tables: Sequence[str]) -> None:
     """Lock the tables. None of these statements takes the transaction's snapshot."""
     # other writers queue behind the one that waits for a lock
