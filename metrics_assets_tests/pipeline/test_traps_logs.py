@@ -46,7 +46,8 @@ def test_equal_rows_with_a_null_are_one_event_as_well(filled: Stores, settings: 
         assert version_counter(filled, "downloadCount") == before + 2
     finally:
         filled.clickhouse.command("ALTER TABLE modelVersionEvents DELETE WHERE ip IS NULL SETTINGS mutations_sync = 2")
-        filled.clickhouse.command("ALTER TABLE modelVersionEvents MODIFY COLUMN ip String")
+        filled.clickhouse.command("ALTER TABLE modelVersionEvents MODIFY COLUMN ip String DEFAULT ''")
+        filled.clickhouse.command("ALTER TABLE modelVersionEvents MODIFY COLUMN ip REMOVE DEFAULT")
 
 
 @pytest.mark.slow
