@@ -138,6 +138,8 @@ class Collect(Pass):
         if state.shared_layer_loading(connection):
             self._kept_out = (LOADING, "")
             return
+        # a drain that takes a number that a batch has would fail
+        restored.keep_ahead(connection)
         beside = ThreadPoolExecutor(1, "forward")
         try:
             while chunk := drain_chunk(connection, chunk_rows=self._settings.drain_chunk_rows):

@@ -15,6 +15,7 @@ it in Redis; that is publish.py.
 
 from __future__ import annotations
 
+import hashlib
 import logging
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
@@ -37,7 +38,9 @@ _MARGIN = 1_000_000
 _UNDER_WAY = 10_000
 _STATE = "restored after version"
 _HELD = "clickhouse holds versions"
-_PARTITIONS, _TIMELINE = "partitions", "timeline"
+_PARTITIONS, _TIMELINE, _CONTENTS = "partitions", "timeline", "contents"
+# Partitions of lightweight updates: they change what parts show, and hold no rows of their own.
+_PATCH = "patch-"
 _TABLES = ("entityMetricEvents", "entityMetricDaily", "entityMetricTotals", "modelUsageDaily")
 
 logger = logging.getLogger("metrics_assets.pipeline")
@@ -48,6 +51,15 @@ def last_number(connection: Connection) -> int:
     return int(scalar(connection, "SELECT last_value FROM metrics.version"))
 
 
+def keep_ahead(connection: Connection) -> None:
+    """Move the sequence up to the batches that are there: logical replication, and some dumps, bring rows and leave the
+    sequence behind. What ClickHouse holds beyond them is for `look` to notice."""
+    behind = "FROM metrics.version, (SELECT max(id) AS newest FROM metrics.batch) b WHERE last_value < newest"
+    if scalar(connection, f"SELECT EXISTS (SELECT {behind})"):
+        with locked(connection, Lock.VERSION):
+            connection.execute(f"SELECT setval('metrics.version', newest) {behind}")
+
+
 @dataclass(frozen=True)
 class _Held:
     """What ClickHouse holds of our tables, or is remembered to have held, and where Postgres was then.
@@ -56,11 +68,13 @@ class _Held:
         versions: the newest of each table.
         partitions: of each table, how many block numbers the parts of each partition cover.
         timeline: of Postgres's history; None when it does not tell.
+        contents: a hash of all parts, with which these versions were seen; "" when it is not known.
     """
 
     versions: Mapping[str, int]
     partitions: Mapping[str, Mapping[str, int]]
     timeline: str | None
+    contents: str = ""
 
     def lacks(self, before: _Held) -> list[str]:
         """The tables that held something that they do not hold now, with the partitions that it is gone from."""
@@ -86,6 +100,8 @@ class _Held:
                 for table in _TABLES
             },
             self.timeline or now.timeline,
+            # with contents that lack something, no version is taken for seen: the next look asks
+            "" if now.lacks(self) else now.contents,
         )
 
 
@@ -142,6 +158,7 @@ def _remembered(connection: Connection) -> tuple[_Held, str | None]:
         {table: int(found.get(table, 0)) for table in _TABLES},
         {table: {str(name): int(blocks) for name, blocks in partitions.get(table, {}).items()} for table in _TABLES},
         found.get(_TIMELINE),
+        found.get(_CONTENTS, ""),
     )
     return held, timeline
 
@@ -156,21 +173,33 @@ def _remember(connection: Connection, held: _Held) -> None:
         "INSERT INTO metrics.schema_state (name, value) VALUES (%s, %s::jsonb)"
         " ON CONFLICT (name) DO UPDATE SET value = excluded.value, applied_at = now()",
         # versions beside the rest, not inside: earlier versions of the program read them there
-        (_HELD, Jsonb({**held.versions, _PARTITIONS: held.partitions, _TIMELINE: held.timeline})),
+        (
+            _HELD,
+            Jsonb(
+                {
+                    **held.versions,
+                    _PARTITIONS: held.partitions,
+                    _TIMELINE: held.timeline,
+                    _CONTENTS: held.contents,
+                }
+            ),
+        ),
     )
 
 
 def _held(stores: Stores, since: _Held, timeline: str | None) -> _Held:
-    """What is held now. Where the parts cover what they covered, nobody has written, and the versions are the same."""
+    """What is held now. Versions are asked only of other contents than they were seen with last."""
     partitions: dict[str, dict[str, int]] = {table: {} for table in _TABLES}
-    for table, partition, blocks in stores.clickhouse.rows(
-        sqlfile.read(_PACKAGE, "sql/rebuild/held_blocks.sql"), {"tables": list(_TABLES)}
-    ):
-        partitions[table][partition] = int(blocks)
-    if partitions == since.partitions:
-        return replace(since, timeline=timeline)
-    found = stores.clickhouse.rows(sqlfile.read(_PACKAGE, "sql/rebuild/held_versions.sql"), dict(since.versions))
-    return _Held({table: int(version) for table, version in found}, partitions, timeline)
+    found = stores.clickhouse.rows(sqlfile.read(_PACKAGE, "sql/rebuild/held_blocks.sql"), {"tables": list(_TABLES)})
+    for table, partition, blocks, _ in found:
+        if not partition.startswith(_PATCH):
+            partitions[table][partition] = int(blocks)
+    contents = hashlib.sha256(repr(sorted(found)).encode()).hexdigest()
+    versions = since.versions
+    if contents != since.contents:
+        newest = stores.clickhouse.rows(sqlfile.read(_PACKAGE, "sql/rebuild/held_versions.sql"), dict(versions))
+        versions = {table: int(version) for table, version in newest}
+    return _Held(versions, partitions, timeline, contents)
 
 
 def _fill_anew(connection: Connection, held: _Held, lacking: list[str]) -> None:

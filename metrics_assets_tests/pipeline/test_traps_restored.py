@@ -228,3 +228,65 @@ def test_what_clickhouse_is_told_of_is_on_the_disk_of_postgres(servers: local.En
         finally:
             admin.execute("ALTER SYSTEM RESET wal_writer_delay")
             admin.execute("SELECT pg_reload_conf()")
+
+
+def _delete_newest(stores: Stores, table: str) -> None:
+    newest = stores.clickhouse.scalar(f"SELECT max(version) FROM {table}")
+    stores.clickhouse.command(f"DELETE FROM {table} WHERE version >= {int(newest) - 3}")
+
+
+def _merge_and_delete_newest(stores: Stores, table: str) -> None:
+    stores.clickhouse.command(f"OPTIMIZE TABLE {table} FINAL")
+    newest = stores.clickhouse.scalar(f"SELECT max(version) FROM {table}")
+    stores.clickhouse.command(
+        f"ALTER TABLE {table} DELETE WHERE version >= {int(newest) - 3} SETTINGS mutations_sync = 2"
+    )
+
+
+def _fill_with_older_rows(stores: Stores, table: str) -> None:
+    """As many blocks as there were, so that the parts cover what they covered."""
+    clickhouse = stores.clickhouse
+    newest = int(clickhouse.scalar(f"SELECT max(version) FROM {table}"))
+    blocks = clickhouse.rows(
+        "SELECT partition_id, sum(max_block_number - min_block_number + 1) FROM system.parts"
+        " WHERE active AND rows > 0 AND database = currentDatabase() AND table = {table:String} GROUP BY 1",
+        {"table": table},
+    )
+    clickhouse.command(f"CREATE TABLE older AS {table}")
+    try:
+        clickhouse.command(f"INSERT INTO older SELECT * FROM {table} WHERE version < {newest - 3}")
+        clickhouse.command(f"TRUNCATE TABLE {table}")
+        for partition, number in blocks:
+            for _ in range(int(number)):
+                clickhouse.command(
+                    f"INSERT INTO {table} SELECT * FROM older WHERE _partition_id = '{partition}' LIMIT 5"
+                )
+    finally:
+        clickhouse.command("DROP TABLE older")
+
+
+@pytest.mark.parametrize(
+    ("table", "lose"),
+    [
+        pytest.param("entityMetricTotals", _delete_newest, id="totals-deleted"),
+        pytest.param("entityMetricEvents", _merge_and_delete_newest, id="contributions-mutated"),
+        pytest.param("entityMetricDaily", _fill_with_older_rows, id="days-filled-with-older-ones"),
+        pytest.param("entityMetricEvents", _delete_newest, marks=pytest.mark.slow, id="contributions-deleted"),
+        pytest.param("entityMetricDaily", _merge_and_delete_newest, marks=pytest.mark.slow, id="days-mutated"),
+        pytest.param("entityMetricTotals", _fill_with_older_rows, marks=pytest.mark.slow, id="totals-older"),
+    ],
+)
+def test_a_loss_that_leaves_as_many_block_numbers_is_noticed_by_its_versions(
+    filled: Stores, settings: Settings, table: str, lose: Callable[[Stores, str], None]
+) -> None:
+    tick_exact(filled, settings)
+    write(filled, review(1000), review(1001, version=20, model=2, user=501))
+    download(filled)
+    tick_exact(filled, settings)
+    tick_exact(filled, settings)
+
+    lose(filled, table)
+
+    # the one that notices has the next one count
+    assert tick(filled, settings).ok
+    tick_exact(filled, settings)
