@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from metrics_assets.catalog import CONTRIBUTIONS, LOG_CONTRIBUTIONS, LOGS, SETS, SOURCES, Log, MetricSet, Source
 from metrics_assets.errors import ConfigurationError
@@ -76,12 +76,18 @@ def require_no_newer_schema(connection: Connection) -> None:
     """
     if scalar(connection, "SELECT to_regclass('metrics.schema_state') IS NULL"):
         return
-    there = int(known(connection).get(_VERSION, 0))
-    if there > SCHEMA_VERSION:
+    _not_newer(known(connection))
+
+
+def _not_newer(there: Mapping[str, str]) -> int:
+    """The version of the schema that the database has, when this program knows it."""
+    version = int(there.get(_VERSION, 0))
+    if version > SCHEMA_VERSION:
         raise ConfigurationError(
-            f"The database has version {there} of the schema, and this program knows {SCHEMA_VERSION}. Install the "
+            f"The database has version {version} of the schema, and this program knows {SCHEMA_VERSION}. Install the "
             "version of metrics-assets that applied it, or a later one."
         )
+    return version
 
 
 def require_this_catalog(connection: Connection) -> None:
@@ -90,9 +96,8 @@ def require_this_catalog(connection: Connection) -> None:
     Raises:
         ConfigurationError: names what differs, and the command that settles it.
     """
-    require_no_newer_schema(connection)
     there = known(connection)
-    if (version := int(there.get(_VERSION, 0))) < SCHEMA_VERSION:
+    if (version := _not_newer(there)) < SCHEMA_VERSION:
         raise ConfigurationError(
             f"The database has version {version} of the schema, and this program needs {SCHEMA_VERSION}. Run "
             "`metrics-assets schema apply` with this version. Stop other versions first."

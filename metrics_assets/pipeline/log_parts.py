@@ -8,7 +8,8 @@ patches of lightweight updates; else its partition is counted again. Not here: t
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -16,7 +17,7 @@ from psycopg.types.json import Jsonb
 
 from metrics_assets.catalog import LOGS, Log
 from metrics_assets.stores import Stores, sqlfile
-from metrics_assets.stores.postgres import Connection, rows
+from metrics_assets.stores.postgres import Connection, locked, rows
 
 # What a pass reads before it says what it has counted: a tick that is killed, or runs out of time, keeps its passes.
 _ROWS_A_PASS = 20_000_000
@@ -110,6 +111,15 @@ _LOCK = 10
 def log_lock(log: Log) -> int:
     """Who counts a log holds this lock: of two counts, the one with the higher version has seen more."""
     return _LOCK + LOGS.index(log)
+
+
+@contextmanager
+def nobody_counting(connection: Connection) -> Iterator[None]:
+    """Hold the locks of all logs: no count of one is under way."""
+    with ExitStack() as held:
+        for log in LOGS:
+            held.enter_context(locked(connection, log_lock(log)))
+        yield
 
 
 def look(stores: Stores, log: Log) -> Look:

@@ -14,7 +14,7 @@ import datetime as dt
 import math
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
 from metrics_assets.catalog import LOGS, Log, LogContribution
@@ -32,6 +32,7 @@ from metrics_assets.pipeline.log_parts import (
     look_at,
     lost,
     new_rows,
+    nobody_counting,
     read_cursor,
     settled,
     with_read,
@@ -89,52 +90,47 @@ def waiting_rows(stores: Stores, connection: Connection, log: Log) -> int:
 @contextmanager
 def held(stores: Stores, connection: Connection) -> Iterator[dict[Log, Look]]:
     """Every log as it is now. Nobody else counts one until the block ends: a look is compared with what was counted."""
-    with ExitStack() as until_counted:
-        for log in LOGS:
-            until_counted.enter_context(locked(connection, log_lock(log)))
+    with nobody_counting(connection):
         yield look_at(stores, LOGS)
 
 
-def count_log(
-    stores: Stores, connection: Connection, log: Log, deadline: float = math.inf, seen: Look | None = None
-) -> LogReport:
+def count_log(stores: Stores, connection: Connection, log: Log, seen: Look, deadline: float = math.inf) -> LogReport:
     """Count what has arrived in a log since the last tick; safe to kill at any point and to repeat.
 
     What arrives while it counts is the next tick's: a log that is written all the time must not keep this one.
 
     Args:
+        seen: the log, from `held`, whose block has not ended.
         deadline: no further pass is begun after this time, by time.perf_counter().
-        seen: the log, from `held`.
     """
     rows_arrived = moved = 0
     days: set[dt.date] = set()
     suspect: list[str] = []
-    with locked(connection, log_lock(log)):
-        seen, before = seen or look(stores, log), read_cursor(connection, log)
-        start = arrived(seen, before)
-        cursor = dict(before)
-        if unsure := _unsure_days(stores, connection, log, look_closer=bool(start or lost(seen, before))):
-            moved += _count_again(stores, connection, log, unsure)
-            suspect += sorted(f"days {first} to {last}" for first, last in unsure)
-            if ALL_DAYS in unsure:
-                cursor = {partition: as_seen(seen, partition) for partition in {*before, *seen.partitions}}
-        while True:
-            if gone := lost(seen, cursor):
-                moved += _count_again(stores, connection, log, {_days_of(seen, cursor[name], name) for name in gone})
-                cursor |= {partition: as_seen(seen, partition) for partition in gone}
-                suspect += gone
-            cursor = settled(cursor, seen)
-            write_cursor(connection, log, before, cursor)
-            point("log: cursor moved")
-            left = [part for part in arrived(seen, cursor) if any(part.holds(first) for first in start)]
-            if not left or (rows_arrived and time.perf_counter() > deadline):
-                break
-            read = replace(seen, parts=a_pass(left))
-            before, tokens = cursor, _touch(stores, connection, log, read.parts)
-            seen = look(stores, log)
-            moved += _count_touched(stores, connection, tokens, days)
-            rows_arrived += sum(part.rows for part in read.parts)
-            cursor = with_read(cursor, read, seen)
+    before = read_cursor(connection, log)
+    start = arrived(seen, before)
+    cursor = dict(before)
+    if unsure := _unsure_days(stores, connection, log, look_closer=bool(start or lost(seen, before))):
+        moved += _count_again(stores, connection, log, unsure)
+        suspect += sorted(f"days {first} to {last}" for first, last in unsure)
+        if ALL_DAYS in unsure:
+            cursor = {partition: as_seen(seen, partition) for partition in {*before, *seen.partitions}}
+    while True:
+        if gone := lost(seen, cursor):
+            moved += _count_again(stores, connection, log, {_days_of(seen, cursor[name], name) for name in gone})
+            cursor |= {partition: as_seen(seen, partition) for partition in gone}
+            suspect += gone
+        cursor = settled(cursor, seen)
+        write_cursor(connection, log, before, cursor)
+        point("log: cursor moved")
+        left = [part for part in arrived(seen, cursor) if any(part.holds(first) for first in start)]
+        if not left or (rows_arrived and time.perf_counter() > deadline):
+            break
+        read = replace(seen, parts=a_pass(left))
+        before, tokens = cursor, _touch(stores, connection, log, read.parts)
+        seen = look(stores, log)
+        moved += _count_touched(stores, connection, tokens, days)
+        rows_arrived += sum(part.rows for part in read.parts)
+        cursor = with_read(cursor, read, seen)
     return LogReport(
         log.table,
         rows_arrived,

@@ -222,7 +222,7 @@ class RollUp(Pass):
             with logs.held(self._stores, connection) as looks:
                 for log, seen in looks.items():
                     with self._watch.time(log.table):
-                        self._counted.append(logs.count_log(self._stores, connection, log, self._deadline, seen))
+                        self._counted.append(logs.count_log(self._stores, connection, log, seen, self._deadline))
             if not any(report.rows_left for report in self._counted):
                 state.note_logs_counted(connection, looked_at)
         ledger.note_changed_days(connection, [DAILY_ASSET], self._days)

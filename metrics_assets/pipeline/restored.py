@@ -17,16 +17,15 @@ from __future__ import annotations
 
 import hashlib
 import logging
-from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 import psycopg
 from psycopg.types.json import Jsonb
 
-from metrics_assets.catalog import EVENTS_ASSET, LOG_CONTRIBUTIONS, LOGS, SETS, SOURCES
+from metrics_assets.catalog import EVENTS_ASSET, LOG_CONTRIBUTIONS, SETS, SOURCES
 from metrics_assets.pipeline import state
-from metrics_assets.pipeline.log_parts import log_lock
+from metrics_assets.pipeline.log_parts import nobody_counting
 from metrics_assets.pipeline.refresh import mark_ids
 from metrics_assets.stores import Stores, sqlfile
 from metrics_assets.stores.postgres import Connection, Lock, is_transient, locked, rows, scalar
@@ -204,7 +203,8 @@ def _held(stores: Stores, since: _Held, timeline: str | None) -> _Held:
 
 def _fill_anew(connection: Connection, held: _Held, lacking: list[str]) -> None:
     """Have everything counted, written and announced anew by the next tick, under versions that go on as they are."""
-    with _nobody_counting(connection), connection.transaction():
+    # a count of a log that is under way would end the mark to count it whole, and bring its cursor back
+    with nobody_counting(connection), connection.transaction():
         _remember(connection, held)
         _mark_everything(connection, f"ClickHouse lost data: {', '.join(lacking)}")
     logger.warning(
@@ -212,15 +212,6 @@ def _fill_anew(connection: Connection, held: _Held, lacking: list[str]) -> None:
         "parts. The next tick counts and writes everything anew.",
         ", ".join(lacking),
     )
-
-
-@contextmanager
-def _nobody_counting(connection: Connection) -> Iterator[None]:
-    """No count of a log is under way: one that is would end the mark to count it whole, and bring its cursor back."""
-    with ExitStack() as held:
-        for log in LOGS:
-            held.enter_context(locked(connection, log_lock(log)))
-        yield
 
 
 def _mark_everything(connection: Connection, reason: str) -> None:
@@ -257,7 +248,7 @@ def start_anew(connection: Connection, seen: int, where: str) -> None:
 def _begin_above(connection: Connection, seen: int, reason: str) -> None:
     # outside of the transaction, which a function that is not permitted would end
     remembered, timeline = _remembered(connection)
-    with _nobody_counting(connection), locked(connection, Lock.VERSION), connection.transaction():
+    with nobody_counting(connection), locked(connection, Lock.VERSION), connection.transaction():
         given = last_number(connection)
         # what Postgres remembers was written before anything that it lost
         after = max(min(given, remembered.versions["entityMetricTotals"]) - _UNDER_WAY, 0)

@@ -28,15 +28,7 @@ _OURS = (
     *(f"metrics.{source.outbox}" for source in SOURCES),
     *(
         f"metrics.{name}"
-        for name in (
-            "capture_marker",
-            "leaf_total",
-            "model_sum",
-            "base_model_total",
-            "pair_shown",
-            "dirty_key",
-            "batch",
-        )
+        for name in ("capture_marker", "leaf_total", "base_model_total", "pair_shown", "dirty_key", "batch")
     ),
     *(f"metrics.{name}" for name in ("batch_event", "batch_total", "publish_queue", "search_queue", "log_cursor")),
     *(f"metrics.{name}" for name in ("batch_day", "log_count", "model_sum", "ledger", "day_state")),

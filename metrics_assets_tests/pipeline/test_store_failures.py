@@ -179,7 +179,7 @@ def test_a_backlog_of_many_chunks_is_kept_whole_while_clickhouse_refuses_and_sen
     assert sent == sealed + 16
 
 
-def test_sets_that_show_no_log_are_written_when_the_count_of_the_logs_fails(
+def test_a_count_of_the_logs_that_fails_loses_nothing_of_the_sets_beside_it(
     filled: Stores, settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def fail(*_: object) -> None:

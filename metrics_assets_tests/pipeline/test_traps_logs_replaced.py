@@ -6,6 +6,7 @@ After the next tick every counter equals a recount, and what arrives from then o
 from __future__ import annotations
 
 import datetime as dt
+import math
 import os
 import threading
 import time
@@ -17,7 +18,7 @@ from metrics_assets import local
 from metrics_assets.catalog import LOGS
 from metrics_assets.pipeline import log_parts
 from metrics_assets.pipeline.backlog import backlog
-from metrics_assets.pipeline.logs import count_log
+from metrics_assets.pipeline.logs import LogReport, count_log, held
 from metrics_assets.pipeline.rebuild import rebuild
 from metrics_assets.pipeline.tick import tick
 from metrics_assets.settings import Settings
@@ -174,6 +175,12 @@ def test_rows_deleted_or_dropped_from_a_quiet_log_are_work_for_a_tick(filled: St
     assert backlog(filled, settings, "model_metrics").total == 0
 
 
+def _count(stores: Stores, deadline: float = math.inf) -> LogReport:
+    """What a tick counts of the log of downloads."""
+    with stores.postgres.connection() as connection, held(stores, connection) as looks:
+        return count_log(stores, connection, LOGS[0], looks[LOGS[0]], deadline)
+
+
 def test_a_log_that_is_written_all_the_time_does_not_keep_a_tick(filled: Stores, settings: Settings) -> None:
     done = threading.Event()
 
@@ -187,8 +194,7 @@ def test_a_log_that_is_written_all_the_time_does_not_keep_a_tick(filled: Stores,
     writer = threading.Thread(target=arrive)
     writer.start()
     try:
-        with filled.postgres.connection() as connection:
-            count_log(filled, connection, LOGS[0])
+        _count(filled)
         assert writer.is_alive(), "the count went on until nothing arrived any more"
     finally:
         done.set()
@@ -205,8 +211,7 @@ def test_a_tick_that_runs_out_of_time_keeps_what_it_counted_of_a_log_and_says_wh
         before = version_counter(filled, "downloadCount")
         for number in range(3):
             download(filled, ip=f"10.8.0.{number}")
-        with filled.postgres.connection() as connection:
-            report = count_log(filled, connection, LOGS[0], deadline=time.perf_counter())
+        report = _count(filled, time.perf_counter())
         assert (report.rows_arrived, report.rows_left) == (1, 2)
         assert backlog(filled, settings, "model_metrics").log_rows == 2
         tick_exact(filled, settings)
@@ -221,8 +226,7 @@ def test_a_quiet_log_and_one_whose_counted_parts_merged_are_not_read_again(fille
     tick_exact(filled, settings)
     filled.clickhouse.command("OPTIMIZE TABLE modelVersionEvents PARTITION 202402 FINAL")
     for _ in range(2):
-        with filled.postgres.connection() as connection:
-            report = count_log(filled, connection, LOGS[0])
+        report = _count(filled)
         assert (report.rows_arrived, report.suspect) == (0, ())
 
 
@@ -329,6 +333,5 @@ def _create_patchable_events(stores: Stores) -> None:
 def _assert_quiet(stores: Stores, settings: Settings) -> None:
     """Nothing of the log waits, and nothing of it is read again."""
     assert backlog(stores, settings, "model_metrics").total == 0
-    with stores.postgres.connection() as connection:
-        report = count_log(stores, connection, LOGS[0])
+    report = _count(stores)
     assert (report.rows_arrived, report.suspect) == (0, ())
