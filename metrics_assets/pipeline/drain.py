@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from psycopg import sql
 
 from metrics_assets.catalog import CONTRIBUTIONS, SETS, SOURCES, Source
-from metrics_assets.catalog.sources import MODEL, MODEL_VERSION, POST, RESOURCE_REVIEW
+from metrics_assets.catalog.sources import IMAGE, MODEL, MODEL_VERSION, POST, RESOURCE_REVIEW
 from metrics_assets.pipeline.crash import point
 from metrics_assets.pipeline.places import (
     contribution_places,
@@ -41,6 +41,10 @@ _CHANGED_PARENTS: Mapping[str, sql.Composable] = {
     "sums_in_scope": raw(f"s.model_id IN ({_CHANGED_MODELS})"),
     "pairs_in_scope": raw("(p.model_id, p.base_model) IN (SELECT model_id, base_model FROM marked_pair)"),
 }
+_MOVED = """
+SELECT (SELECT count(*) FROM moved), (SELECT count(*) FROM moved_pair),
+       coalesce((SELECT event_rows FROM metrics.batch WHERE id = %s), 0),
+       ARRAY(SELECT DISTINCT day FROM change WHERE side <> 0 ORDER BY day)"""
 
 
 @dataclass(frozen=True)
@@ -119,27 +123,37 @@ def _drain(connection: Connection, version: int, chunk_rows: int, recount: Scope
         counts = _outbox_counts(connection)
         newest = scalar(connection, "SELECT max(captured_at) FROM metrics.outbox")
         limit = None if scope else chunk_rows
-        taken = sum(_take(connection, source, counts.get(source.outbox, 0), limit) for source in SOURCES)
+        for source in GROUPING:
+            _image_table(connection, source)
+        taken = {
+            source: _take(connection, source, counts[source.outbox], limit)
+            for source in SOURCES
+            if source.outbox in counts
+        }
     point("drain: outbox taken")
     with watch.time("contributions"):
-        for source in SOURCES:
+        for source in taken:
             _contribute(connection, source)
     with watch.time("totals"):
         run_statements(connection, "drain/move_leaves.sql")
-        run_statements(connection, "drain/move_version_images.sql")
-        run_statements(connection, "drain/mark_pairs.sql")
-        run_statements(connection, "drain/move_pairs.sql")
+        if {POST, IMAGE} & taken.keys():
+            run_statements(connection, "drain/move_version_images.sql")
+        if MODEL_VERSION in taken:
+            run_statements(connection, "drain/mark_pairs.sql")
+        if RESOURCE_REVIEW in taken:
+            run_statements(connection, "drain/move_pairs.sql")
     if scope:
         with watch.time("recount"):
             _recount(connection, version, scope, marked)
-    left = sum(counts.values()) - taken
+    rows_taken = sum(taken.values())
+    left = sum(counts.values()) - rows_taken
     if not left:
         # while changes wait in the outbox, the tables are ahead of the totals, and a recount would count them twice
         with watch.time("pairs"):
             run_statements(connection, "drain/recount_pairs.sql")
     with watch.time("sums"):
         move_sums(connection)
-        if scalar(connection, "SELECT EXISTS (SELECT FROM image_model_version)"):
+        if MODEL_VERSION in taken:
             # a version that came, went, moved or was renamed took its totals along
             _sum_anew(connection, _CHANGED_PARENTS)
         if scope:
@@ -148,17 +162,17 @@ def _drain(connection: Connection, version: int, chunk_rows: int, recount: Scope
         run_statements(connection, "drain/seal.sql", version=sql.Literal(version))
         mark_moved(connection, version)
         run_statements(connection, "drain/dirty_structure.sql", version=sql.Literal(version), **set_places())
-    days = tuple(day for (day,) in rows(connection, "SELECT DISTINCT day FROM change WHERE side <> 0 ORDER BY day"))
+    leaves, pairs, events, days = rows(connection, _MOVED, version)[0]
     point("drain: before commit")
     return Drained(
         version=version,
-        rows_taken=taken,
+        rows_taken=rows_taken,
         rows_left=left,
-        leaves_moved=_count(connection, "moved"),
-        pairs_moved=_count(connection, "moved_pair"),
-        events_sealed=int(scalar(connection, "SELECT event_rows FROM metrics.batch WHERE id = %s", version) or 0),
+        leaves_moved=leaves,
+        pairs_moved=pairs,
+        events_sealed=events,
         newest_captured_at=newest,
-        days=days,
+        days=tuple(days),
         recounted_sources=tuple(source.table for source in marked),
         steps=watch.steps,
     )
@@ -188,10 +202,6 @@ def _sum_anew(connection: Connection, parents: Mapping[str, sql.Composable]) -> 
     places = sum_places(parents)
     run_statements(connection, "drain/sum_models.sql", **places)
     run_statements(connection, "drain/sum_pairs.sql", **places)
-
-
-def _count(connection: Connection, table: str) -> int:
-    return int(scalar(connection, sql.SQL("SELECT count(*) FROM {}").format(sql.Identifier(table))))
 
 
 def _marked_sources(connection: Connection) -> tuple[Source, ...]:
@@ -237,12 +247,19 @@ def _readmit(connection: Connection) -> None:
             connection.execute(statement)
 
 
+def _image_table(connection: Connection, source: Source) -> None:
+    run_statements(connection, "drain/image_table.sql", **source_places(source))
+
+
 def _take(connection: Connection, source: Source, waiting: int, limit: int | None) -> int:
-    """Rows of the outbox that were taken."""
+    """Rows of the outbox that were taken, of those that wait there."""
     places = source_places(source)
-    run_statements(connection, "drain/image_tables.sql", **{**places, "columns": places["typed_columns"]})
-    if not waiting:
-        return 0
+    # only a member that several rows make count has to know of the rows that stay
+    distinct = any(c.source == source and c.distinct_by for c in CONTRIBUTIONS)
+    if source not in GROUPING:
+        _image_table(connection, source)
+    if distinct:
+        run_statements(connection, "drain/later_table.sql", **places)
     partly = limit is not None and waiting > limit and source not in GROUPING
     chosen: sql.Composable = sql.SQL("TRUE")
     if partly:
@@ -252,8 +269,6 @@ def _take(connection: Connection, source: Source, waiting: int, limit: int | Non
         )
     run_statements(connection, "drain/take.sql", **places, chosen=chosen)
     left = int(scalar(connection, sql.SQL("SELECT count(*) FROM {}").format(places["outbox"]))) if partly else 0
-    # only a member that several rows make count has to know of the rows that stay
-    distinct = any(c.source == source and c.distinct_by for c in CONTRIBUTIONS)
     if left and distinct:
         run_statements(connection, "drain/later.sql", **places)
     if source.created_at:
@@ -264,8 +279,6 @@ def _take(connection: Connection, source: Source, waiting: int, limit: int | Non
 
 def _contribute(connection: Connection, source: Source) -> None:
     places = source_places(source)
-    if not scalar(connection, sql.SQL("SELECT EXISTS (SELECT FROM {})").format(places["image"])):
-        return
     members: set[tuple[str, str]] = set()
     for contribution in CONTRIBUTIONS:
         if contribution.source != source:

@@ -11,76 +11,17 @@ from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
-from typing import Any
 
 from psycopg.types.json import Jsonb
 
 from metrics_assets.catalog import LOGS, Log
-from metrics_assets.stores import Stores, sqlfile
+from metrics_assets.pipeline.table_parts import Look, Part, look_at
+from metrics_assets.stores import Stores
 from metrics_assets.stores.postgres import Connection, locked, rows
 
 # What a pass reads before it says what it has counted: a tick that is killed, or runs out of time, keeps its passes.
 _ROWS_A_PASS = 20_000_000
 Blocks = tuple[tuple[int, int], ...]
-
-
-@dataclass(frozen=True)
-class Part:
-    """An active part of a log: the inserts that it holds, how many rows, and a hash of its files.
-
-    Attributes:
-        mutation: number of the last mutation that it went through; 0 when none did.
-    """
-
-    name: str
-    partition: str
-    first_block: int
-    last_block: int
-    rows: int
-    mutation: int
-    contents: str
-
-    @property
-    def written_at(self) -> int:
-        """Number of what wrote its rows last, on the scale on which inserts and mutations are counted together."""
-        return self.mutation or self.first_block
-
-    def holds(self, other: Part) -> bool:
-        """Whether the other part is this one, or may have been merged into it."""
-        return (
-            self.partition == other.partition
-            and self.first_block <= other.first_block
-            and other.last_block <= self.last_block
-        )
-
-
-@dataclass(frozen=True)
-class Look:
-    """A log at one moment.
-
-    Attributes:
-        table: UUID of the table; a table that was dropped and made again, or exchanged, has another one.
-        parts: ordered by partition and block.
-        patches: by partition, the patches that change what its parts show without changing them.
-    """
-
-    table: str
-    partition_key: str
-    parts: tuple[Part, ...]
-    patches: Mapping[str, tuple[str, ...]]
-
-    @property
-    def partitions(self) -> frozenset[str]:
-        """Names of the partitions that hold rows."""
-        return frozenset(part.partition for part in self.parts)
-
-    def of(self, partition: str) -> tuple[Part, ...]:
-        """The parts of a partition."""
-        return tuple(part for part in self.parts if part.partition == partition)
-
-    def patches_of(self, partition: str) -> tuple[str, ...]:
-        """The patches over a partition, by name and hash."""
-        return self.patches.get(partition, ())
 
 
 @dataclass(frozen=True)
@@ -124,27 +65,7 @@ def nobody_counting(connection: Connection) -> Iterator[None]:
 
 def look(stores: Stores, log: Log) -> Look:
     """A log as it is now."""
-    return look_at(stores, (log,))[log]
-
-
-def look_at(stores: Stores, logs: Sequence[Log]) -> dict[Log, Look]:
-    """Logs as they are now, by one question for all of them."""
-    names = {log: [log.database or stores.clickhouse.database, log.name] for log in logs}
-    (found,) = stores.clickhouse.rows(
-        sqlfile.read("metrics_assets.pipeline", "sql/logs/parts.sql"),
-        {"databases": [database for database, _ in names.values()], "tables": [table for _, table in names.values()]},
-    )
-    return {log: _look(name, *found) for log, name in names.items()}
-
-
-def _look(name: list[str], *found: Sequence[tuple[Sequence[str], Any]]) -> Look:
-    """What was found of one log; each list of tables, parts and patches names the log that an entry is of."""
-    tables, parts, patches = ([entry for of, entry in each if list(of) == name] for each in found)
-    uuid, partition_key = tables[0] if tables else ("", "")
-    patches_of: dict[str, tuple[str, ...]] = {}
-    for partition, patch in patches:
-        patches_of[partition] = (*patches_of.get(partition, ()), patch)
-    return Look(uuid, partition_key, tuple(Part(*row) for row in parts), patches_of)
+    return look_at(stores, (log.table,))[log.table]
 
 
 def arrived(seen: Look, cursor: Cursor) -> list[Part]:

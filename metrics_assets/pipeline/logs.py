@@ -18,18 +18,16 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
 from metrics_assets.catalog import LOGS, Log, LogContribution
+from metrics_assets.pipeline import restored
 from metrics_assets.pipeline.crash import point
 from metrics_assets.pipeline.forward import send_days
 from metrics_assets.pipeline.log_parts import (
     Counted,
-    Look,
-    Part,
     a_pass,
     arrived,
     as_seen,
     log_lock,
     look,
-    look_at,
     lost,
     new_rows,
     nobody_counting,
@@ -47,6 +45,7 @@ from metrics_assets.pipeline.log_totals import (
     counted_so_far,
     newest_day,
 )
+from metrics_assets.pipeline.table_parts import Look, Part
 from metrics_assets.stores import Stores, sqlfile
 from metrics_assets.stores.postgres import Connection, locked, next_version
 
@@ -89,9 +88,14 @@ def waiting_rows(stores: Stores, connection: Connection, log: Log) -> int:
 
 @contextmanager
 def held(stores: Stores, connection: Connection) -> Iterator[dict[Log, Look]]:
-    """Every log as it is now. Nobody else counts one until the block ends: a look is compared with what was counted."""
+    """Every log as it is now. Nobody else counts one until the block ends: a look is compared with what was counted.
+
+    Our own tables are looked at by the same question: a log's totals move by the days that ClickHouse holds, and it
+    must hold them all.
+    """
     with nobody_counting(connection):
-        yield look_at(stores, LOGS)
+        seen = restored.look(stores, connection, beside=[log.table for log in LOGS])
+        yield {log: seen[log.table] for log in LOGS}
 
 
 def count_log(stores: Stores, connection: Connection, log: Log, seen: Look, deadline: float = math.inf) -> LogReport:

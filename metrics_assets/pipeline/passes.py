@@ -217,8 +217,6 @@ class RollUp(Pass):
             return
         looked_at = scalar(connection, "SELECT clock_timestamp()")
         with self._may_be_away(CLICKHOUSE):
-            # a log's totals move by the days that ClickHouse holds: it must hold them all
-            restored.look(self._stores, connection)
             with logs.held(self._stores, connection) as looks:
                 for log, seen in looks.items():
                     with self._watch.time(log.table):

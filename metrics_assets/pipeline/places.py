@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+import functools
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from psycopg import sql
@@ -21,7 +22,8 @@ def listed(names: Iterable[str], prefix: str = "", alias: str = "") -> sql.Compo
     return sql.SQL(", ").join(raw(dot) + sql.Identifier(prefix + name) for name in names)
 
 
-def source_places(source: Source) -> dict[str, sql.Composable]:
+@functools.cache
+def source_places(source: Source) -> Mapping[str, sql.Composable]:
     """The places that statements about one source share."""
     key = [column.name for column in source.key]
     columns = [column.name for column in source.columns]
@@ -89,7 +91,8 @@ def _uncountable(created_at: str | None) -> sql.Composable:
     return sql.SQL("coalesce({} > localtimestamp + interval '1 day', FALSE)").format(sql.Identifier(created_at))
 
 
-def contribution_places(contribution: Contribution) -> dict[str, sql.Composable]:
+@functools.cache
+def contribution_places(contribution: Contribution) -> Mapping[str, sql.Composable]:
     """The places of one contribution, on top of those of its source. Without an amount it adds 0; 0 is nobody."""
     value = f"coalesce({contribution.value}, 0)"
     return {
@@ -152,7 +155,8 @@ def _metric_list(metrics: Iterable[str]) -> sql.Composed:
     )
 
 
-def pair_places() -> dict[str, sql.Composable]:
+@functools.cache
+def pair_places() -> Mapping[str, sql.Composable]:
     """The sums of pairs, as statements that move them or count them anew name them."""
     metrics = pair_metrics()
     columns = [(metric, pair_column(metric)) for metric in metrics]
@@ -204,7 +208,8 @@ def metric_pairs(pairs: Iterable[tuple[str, str]]) -> sql.Composed:
     return sql.SQL(", ").join(listed or [sql.SQL("(NULL::metrics.entity_type, NULL::metrics.metric_type)").format()])
 
 
-def set_places() -> dict[str, sql.Composable]:
+@functools.cache
+def set_places() -> Mapping[str, sql.Composable]:
     """The sets by what their outputs are keyed by, and what parents sum of their versions."""
     kinds: dict[str, list[str]] = {"version_sets": [], "parent_sets": [], "model_sets": [], "pair_sets": []}
     for metric_set in SETS:

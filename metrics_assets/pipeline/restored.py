@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import hashlib
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import psycopg
@@ -27,6 +27,7 @@ from metrics_assets.catalog import EVENTS_ASSET, LOG_CONTRIBUTIONS, SETS, SOURCE
 from metrics_assets.pipeline import state
 from metrics_assets.pipeline.log_parts import nobody_counting
 from metrics_assets.pipeline.refresh import mark_ids
+from metrics_assets.pipeline.table_parts import Look, look_at
 from metrics_assets.stores import Stores, sqlfile
 from metrics_assets.stores.postgres import Connection, Lock, is_transient, locked, rows, scalar
 
@@ -38,8 +39,6 @@ _UNDER_WAY = 10_000
 _STATE = "restored after version"
 _HELD = "clickhouse holds versions"
 _PARTITIONS, _TIMELINE, _CONTENTS = "partitions", "timeline", "contents"
-# Partitions of lightweight updates: they change what parts show, and hold no rows of their own.
-_PATCH = "patch-"
 _TABLES = ("entityMetricEvents", "entityMetricDaily", "entityMetricTotals", "modelUsageDaily")
 
 logger = logging.getLogger("metrics_assets.pipeline")
@@ -104,15 +103,23 @@ class _Held:
         )
 
 
-def look(stores: Stores, connection: Connection) -> None:
+def look(stores: Stores, connection: Connection, beside: Sequence[str] = ()) -> dict[str, Look]:
     """Notice that ClickHouse holds versions that Postgres has not given, or lacks what it had, or that Postgres has
     begun another timeline: all is written anew.
+
+    Args:
+        beside: other tables, to be looked at by the same question.
+
+    Returns:
+        Every table as it was seen.
 
     Raises:
         StoreUnreachable: ClickHouse does not answer.
     """
+    # first: what others write and remember meanwhile must not be taken for lost
     remembered, timeline = _remembered(connection)
-    held = _held(stores, remembered, timeline or remembered.timeline)
+    seen = look_at(stores, [*_TABLES, *beside])
+    held = _held(stores, seen, remembered, timeline or remembered.timeline)
     newest = max(held.versions.values())
     if remembered.timeline and timeline and timeline != remembered.timeline:
         _begin_above(
@@ -132,13 +139,14 @@ def look(stores: Stores, connection: Connection) -> None:
     after = scalar(connection, "SELECT value FROM metrics.schema_state WHERE name = %s", _STATE)
     if after is not None:
         _mark_what_only_clickhouse_knows(stores, connection, int(after))
+    return seen
 
 
 def note_held(stores: Stores, connection: Connection) -> None:
     """Remember what each of our tables holds: one that lacks some of it later has lost what was written."""
     with locked(connection, Lock.FORWARD):
         remembered, timeline = _remembered(connection)
-        _remember_more(connection, remembered, _held(stores, remembered, timeline))
+        _remember_more(connection, remembered, _held(stores, look_at(stores, _TABLES), remembered, timeline))
 
 
 def _remembered(connection: Connection) -> tuple[_Held, str | None]:
@@ -186,14 +194,18 @@ def _remember(connection: Connection, held: _Held) -> None:
     )
 
 
-def _held(stores: Stores, since: _Held, timeline: str | None) -> _Held:
+def _held(stores: Stores, seen: Mapping[str, Look], since: _Held, timeline: str | None) -> _Held:
     """What is held now. Versions are asked only of other contents than they were seen with last."""
-    partitions: dict[str, dict[str, int]] = {table: {} for table in _TABLES}
-    found = stores.clickhouse.rows(sqlfile.read(_PACKAGE, "sql/rebuild/held_blocks.sql"), {"tables": list(_TABLES)})
-    for table, partition, blocks, _ in found:
-        if not partition.startswith(_PATCH):
-            partitions[table][partition] = int(blocks)
-    contents = hashlib.sha256(repr(sorted(found)).encode()).hexdigest()
+    partitions: dict[str, dict[str, int]] = {}
+    digest = hashlib.sha256()
+    for table in _TABLES:
+        blocks: dict[str, int] = {}
+        for part in seen[table].parts:
+            blocks[part.partition] = blocks.get(part.partition, 0) + part.last_block - part.first_block + 1
+        partitions[table] = blocks
+        # mutations are in the names of parts, lightweight updates in patches: either may change what a part shows
+        digest.update(repr((table, [(p.name, p.contents) for p in seen[table].parts], seen[table].patches)).encode())
+    contents = digest.hexdigest()
     versions = since.versions
     if contents != since.contents:
         newest = stores.clickhouse.rows(sqlfile.read(_PACKAGE, "sql/rebuild/held_versions.sql"), dict(versions))

@@ -11,6 +11,8 @@ _PACKAGE = "metrics_assets.pipeline"
 
 
 def run_statements(connection: Connection, name: str, **places: sql.Composable) -> None:
-    """Run the statements of `sql/<name>` one after the other, with their places filled."""
-    for statement in sqlfile.statements(sqlfile.read(_PACKAGE, f"sql/{name}")):
-        connection.execute(sqlfile.filled(statement, **places))
+    """Run the statements of `sql/<name>`, with their places filled, one after the other.
+
+    They travel together: most ticks are small, and wait for the way there and back more than for the work.
+    """
+    connection.execute(sqlfile.compose(_PACKAGE, f"sql/{name}", **places))

@@ -16,8 +16,6 @@ from metrics_assets.catalog import Log
 from metrics_assets.pipeline import ledger
 from metrics_assets.pipeline.log_parts import (
     Cursor,
-    Look,
-    Part,
     a_pass,
     arrived,
     as_seen,
@@ -29,6 +27,7 @@ from metrics_assets.pipeline.log_parts import (
     write_cursor,
 )
 from metrics_assets.pipeline.reports import Report
+from metrics_assets.pipeline.table_parts import Look, Part
 from metrics_assets.stores import Stores, sqlfile
 from metrics_assets.stores.postgres import Connection, locked, next_version
 

@@ -1,4 +1,4 @@
--- Logs as they are now, by metadata only, in one row: id and partition key of their tables, their parts that hold rows, and
+-- Tables as they are now, by metadata only, in one row: their id and partition key, their parts that hold rows, and
 -- the patches that lie over them, each with the database and table that it is of.
 -- The tables are looked at first, as a subquery of one value is: when one is exchanged in between, the next look sees another.
 -- Block numbers say which inserts a part holds. A part that no mutation went through has its first block as data version.
