@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from metrics_assets.stores import Stores, sqlfile
+
+# A lightweight UPDATE or DELETE leaves parts as they are and adds a patch: a part without rows of its own, whose
+# partition is named after its columns and the partition that it changes.
+_PATCH = re.compile(r"patch-[0-9a-f]+-(.*)")
 
 
 @dataclass(frozen=True)
@@ -74,21 +79,34 @@ def look_at(stores: Stores, tables: Sequence[str]) -> dict[str, Look]:
     Args:
         tables: names, with their database where it is not the connection's.
     """
-    names = {
-        table: [table.rpartition(".")[0] or stores.clickhouse.database, table.rpartition(".")[2]] for table in tables
-    }
-    (found,) = stores.clickhouse.rows(
+    names = {}
+    for table in tables:
+        database, _, name = table.rpartition(".")
+        names[database or stores.clickhouse.database, name] = table
+    found: dict[str, list[tuple[Any, ...]]] = {table: [] for table in tables}
+    for kind, database, name, *entry in stores.clickhouse.rows(
         sqlfile.read("metrics_assets.pipeline", "sql/parts.sql"),
-        {"databases": [database for database, _ in names.values()], "tables": [name for _, name in names.values()]},
-    )
-    return {table: _look(name, *found) for table, name in names.items()}
+        {"databases": [database for database, _ in names], "tables": [name for _, name in names]},
+    ):
+        # a name in another one's database is none of those that were asked for
+        if (database, name) in names:
+            found[names[database, name]].append((kind, *entry))
+    return {table: _look(entries) for table, entries in found.items()}
 
 
-def _look(name: list[str], *found: Sequence[tuple[Sequence[str], Any]]) -> Look:
-    """What was found of one table; each list of tables, parts and patches names the table that an entry is of."""
-    tables, parts, patches = ([entry for of, entry in each if list(of) == name] for each in found)
-    uuid, partition_key = tables[0] if tables else ("", "")
-    patches_of: dict[str, tuple[str, ...]] = {}
-    for partition, patch in patches:
-        patches_of[partition] = (*patches_of.get(partition, ()), patch)
-    return Look(uuid, partition_key, tuple(Part(*row) for row in parts), patches_of)
+def _look(found: Sequence[tuple[Any, ...]]) -> Look:
+    """A table by its rows of parts.sql."""
+    uuid, partition_key = "", ""
+    parts: list[Part] = []
+    patches: dict[str, tuple[str, ...]] = {}
+    for kind, name, partition, first_block, last_block, rows, data_version, contents in sorted(found):
+        if kind == "table":
+            uuid, partition_key = name, partition
+        elif patch := _PATCH.fullmatch(partition):
+            patches[patch[1]] = (*patches.get(patch[1], ()), f"{name} {contents}")
+        else:
+            # without a mutation it is the first block. Where one was, a later merge may have put blocks into the part
+            # that came after the mutation
+            mutation = data_version if data_version > first_block else 0
+            parts.append(Part(name, partition, first_block, last_block, rows, mutation, contents))
+    return Look(uuid, partition_key, tuple(sorted(parts, key=lambda p: (p.partition, p.first_block))), patches)

@@ -1,23 +1,11 @@
--- Tables as they are now, by metadata only, in one row: their id and partition key, their parts that hold rows, and
--- the patches that lie over them, each with the database and table that it is of.
--- The tables are looked at first, as a subquery of one value is: when one is exchanged in between, the next look sees another.
--- Block numbers say which inserts a part holds. A part that no mutation went through has its first block as data version.
--- Where one did, a later merge may have put blocks into the part that came after the mutation.
--- A lightweight UPDATE or DELETE leaves those parts as they are and adds a patch, a part in a partition that is named
--- patch-<hash of its columns>-<partition that it changes>. It holds no rows of its own.
-SELECT
-    (
-        SELECT groupArray(([database, name], (toString(uuid), partition_key)))
-        FROM system.tables
-        WHERE database IN {databases:Array(String)} AND name IN {tables:Array(String)}
-    ) AS found_tables,
-    arraySort(part -> (part.2.2, part.2.3), groupArrayIf(([database, table], (
-        name, partition_id, min_block_number, max_block_number, rows,
-        if(data_version > min_block_number, data_version, 0), hash_of_all_files
-    )), NOT match(partition_id, '^patch-[0-9a-f]+-'))) AS found_parts,
-    arraySort(groupArrayIf(
-        ([database, table], (replaceRegexpOne(partition_id, '^patch-[0-9a-f]+-', ''), name || ' ' || hash_of_all_files)),
-        match(partition_id, '^patch-[0-9a-f]+-')
-    )) AS found_patches
+-- Tables as they are now, by metadata only: a row for each table, with its id and partition key, and one for each part that
+-- holds rows. A part's block numbers say which inserts it holds. A grouping in SQL would take as long as the reading.
+SELECT 'table' AS kind, database, name AS of, toString(uuid) AS name, partition_key AS partition,
+       toInt64(0) AS first_block, toInt64(0) AS last_block, toUInt64(0) AS row_count, toUInt64(0) AS data_version, '' AS contents
+FROM system.tables
+WHERE database IN {databases:Array(String)} AND system.tables.name IN {tables:Array(String)}
+UNION ALL
+SELECT 'part', database, table, name, partition_id,
+       min_block_number, max_block_number, rows, data_version, hash_of_all_files
 FROM system.parts
 WHERE active AND rows > 0 AND database IN {databases:Array(String)} AND table IN {tables:Array(String)}
