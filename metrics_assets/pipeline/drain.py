@@ -124,6 +124,7 @@ def _drain(connection: Connection, version: int, chunk_rows: int, recount: Scope
         newest = scalar(connection, "SELECT max(captured_at) FROM metrics.outbox")
         limit = None if scope else chunk_rows
         for source in GROUPING:
+            # what is dirty is told by these, whatever was taken
             _image_table(connection, source)
         taken = {
             source: _take(connection, source, counts[source.outbox], limit)

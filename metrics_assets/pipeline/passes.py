@@ -233,8 +233,8 @@ class RollUp(Pass):
         sent = Forwarded()
         with self._may_be_away(CLICKHOUSE), self._watch.time("forward"):
             sent = forward(self._stores, connection)
-            if any(report.suspect for report in self._counted):
-                # days that were counted whole were not sealed: whoever sends notes what ClickHouse holds by then
+            if any(report.rows_arrived or report.suspect for report in self._counted):
+                # the count may have sent days itself
                 restored.note_held(self._stores, connection)
         self._detail |= {f"{report.log} rows": report.rows_arrived for report in self._counted}
         self._detail |= {f"{r.log} suspect": ", ".join(r.suspect) for r in self._counted if r.suspect}

@@ -17,8 +17,9 @@ from __future__ import annotations
 
 import hashlib
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 
 import psycopg
 from psycopg.types.json import Jsonb
@@ -116,30 +117,42 @@ def look(stores: Stores, connection: Connection, beside: Sequence[str] = ()) -> 
     Raises:
         StoreUnreachable: ClickHouse does not answer.
     """
+    seen, mend = _compare(stores, connection, beside)
+    if mend:
+        with nobody_counting(connection):
+            # while we waited, somebody else may have noticed it, and have had everything counted
+            _, mend = _compare(stores, connection)
+            if mend:
+                mend()
+    after = scalar(connection, "SELECT value FROM metrics.schema_state WHERE name = %s", _STATE)
+    if after is not None:
+        _mark_what_only_clickhouse_knows(stores, connection, int(after))
+    return seen
+
+
+def _compare(
+    stores: Stores, connection: Connection, beside: Sequence[str] = ()
+) -> tuple[dict[str, Look], Callable[[], None] | None]:
+    """Every table as it is, and what has to be done when the stores are not as they were; remembers what they hold."""
     # first: what others write and remember meanwhile must not be taken for lost
     remembered, timeline = _remembered(connection)
     seen = look_at(stores, [*_TABLES, *beside])
     held = _held(stores, seen, remembered, timeline or remembered.timeline)
     newest = max(held.versions.values())
     if remembered.timeline and timeline and timeline != remembered.timeline:
-        _begin_above(
-            connection,
-            newest,
+        reason = (
             f"Postgres was on timeline {remembered.timeline} and is on {timeline}: it was promoted or restored, and "
-            "may have lost its last commits",
+            "may have lost its last commits"
         )
+        return seen, partial(_begin_above, connection, newest, reason)
     # others take numbers and write them meanwhile: what ClickHouse shows must be above what was given by now
-    elif newest > last_number(connection):
-        start_anew(connection, newest, "ClickHouse")
-    elif lacking := held.lacks(remembered):
-        _fill_anew(connection, held, lacking)
-    else:
-        # a merge takes the numbers between its parts along: not counted in, they would hide a part that is lost later
-        _remember_more(connection, remembered, held)
-    after = scalar(connection, "SELECT value FROM metrics.schema_state WHERE name = %s", _STATE)
-    if after is not None:
-        _mark_what_only_clickhouse_knows(stores, connection, int(after))
-    return seen
+    if newest > last_number(connection):
+        return seen, partial(start_anew, connection, newest, "ClickHouse")
+    if lacking := held.lacks(remembered):
+        return seen, partial(_fill_anew, connection, held, lacking)
+    # a merge takes the numbers between its parts along: not counted in, they would hide a part that is lost later
+    _remember_more(connection, remembered, held)
+    return seen, None
 
 
 def note_held(stores: Stores, connection: Connection) -> None:

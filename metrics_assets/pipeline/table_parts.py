@@ -83,26 +83,23 @@ def look_at(stores: Stores, tables: Sequence[str]) -> dict[str, Look]:
     for table in tables:
         database, _, name = table.rpartition(".")
         names[database or stores.clickhouse.database, name] = table
-    found: dict[str, list[tuple[Any, ...]]] = {table: [] for table in tables}
-    for kind, database, name, *entry in stores.clickhouse.rows(
+    ((found_tables, found_parts),) = stores.clickhouse.rows(
         sqlfile.read("metrics_assets.pipeline", "sql/parts.sql"),
         {"databases": [database for database, _ in names], "tables": [name for _, name in names]},
-    ):
-        # a name in another one's database is none of those that were asked for
-        if (database, name) in names:
-            found[names[database, name]].append((kind, *entry))
-    return {table: _look(entries) for table, entries in found.items()}
+    )
+    ids = {(database, name): (uuid, key) for database, name, uuid, key in found_tables}
+    parts: dict[tuple[str, str], list[Any]] = {}
+    for database, name, *part in found_parts:
+        parts.setdefault((database, name), []).append(part)
+    return {table: _look(*ids.get(at, ("", "")), parts.get(at, [])) for at, table in names.items()}
 
 
-def _look(found: Sequence[tuple[Any, ...]]) -> Look:
-    """A table by its rows of parts.sql."""
-    uuid, partition_key = "", ""
+def _look(uuid: str, partition_key: str, found: Sequence[Any]) -> Look:
+    """A table by what parts.sql says of it."""
     parts: list[Part] = []
     patches: dict[str, tuple[str, ...]] = {}
-    for kind, name, partition, first_block, last_block, rows, data_version, contents in sorted(found):
-        if kind == "table":
-            uuid, partition_key = name, partition
-        elif patch := _PATCH.fullmatch(partition):
+    for name, partition, first_block, last_block, rows, data_version, contents in sorted(found):
+        if patch := _PATCH.fullmatch(partition):
             patches[patch[1]] = (*patches.get(patch[1], ()), f"{name} {contents}")
         else:
             # without a mutation it is the first block. Where one was, a later merge may have put blocks into the part

@@ -16,7 +16,7 @@ import pytest
 
 from metrics_assets import local
 from metrics_assets.catalog import LOGS
-from metrics_assets.pipeline import log_parts
+from metrics_assets.pipeline import log_parts, table_parts
 from metrics_assets.pipeline.backlog import backlog
 from metrics_assets.pipeline.logs import LogReport, count_log, held
 from metrics_assets.pipeline.rebuild import rebuild
@@ -93,6 +93,39 @@ def test_a_log_that_is_exchanged_for_another_counts_what_that_one_holds(
         assert version_counter(replaceable, "downloadCount") == 3
     finally:
         replaceable.clickhouse.command("DROP TABLE other SYNC")
+
+
+def test_a_log_that_is_made_again_is_another_one_though_a_part_of_it_holds_the_block_that_was_counted(
+    replaceable: Stores, settings: Settings
+) -> None:
+    """The counted part may have been merged into the one that is there, by its block numbers and rows."""
+    at = "toDateTime('2024-02-20 10:00:00', 'UTC')"
+    replaceable.clickhouse.command("DROP TABLE modelVersionEvents SYNC")
+    _create_events(replaceable)
+    download(replaceable, version=10, at=at, ip="10.6.2.1")
+    tick_exact(replaceable, settings)
+    replaceable.clickhouse.command("DROP TABLE modelVersionEvents SYNC")
+    _create_events(replaceable)
+    for number in range(2):
+        download(replaceable, version=20, at=at, ip=f"10.6.3.{number}")
+    replaceable.clickhouse.command("OPTIMIZE TABLE modelVersionEvents FINAL")
+    tick_exact(replaceable, settings)
+    assert version_counter(replaceable, "downloadCount") == 0
+
+
+def test_a_look_tells_tables_by_their_ids(filled: Stores) -> None:
+    tables = [log.table for log in LOGS]
+    seen = table_parts.look_at(filled, ["entityMetricEvents", *tables, "absent"])
+    assert seen["absent"] == table_parts.Look("", "", (), {})
+    for table in ["entityMetricEvents", *tables]:
+        database, _, name = table.rpartition(".")
+        (expected,) = filled.clickhouse.rows(
+            "SELECT toString(uuid), partition_key, total_rows FROM system.tables"
+            " WHERE database = {database:String} AND name = {name:String}",
+            {"database": database or filled.clickhouse.database, "name": name},
+        )
+        look = seen[table]
+        assert (look.table, look.partition_key, sum(part.rows for part in look.parts)) == expected
 
 
 def test_a_partition_that_is_dropped_is_noticed_though_as_many_rows_arrive(filled: Stores, settings: Settings) -> None:

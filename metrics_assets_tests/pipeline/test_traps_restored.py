@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -12,13 +13,16 @@ import pytest
 from psycopg import sql
 
 from metrics_assets import local
-from metrics_assets.catalog import SETS
+from metrics_assets.catalog import SETS, SOURCES
 from metrics_assets.pipeline import schema
 from metrics_assets.pipeline.forward import forward
+from metrics_assets.pipeline.log_parts import nobody_counting
 from metrics_assets.pipeline.passes import Refresh
+from metrics_assets.pipeline.restored import look
 from metrics_assets.pipeline.tick import collect, tick
 from metrics_assets.settings import Settings
 from metrics_assets.stores import Stores, open_stores
+from metrics_assets_tests.local.support import wait_until
 from metrics_assets_tests.pipeline.application import (
     assert_exact,
     download,
@@ -228,6 +232,27 @@ def test_what_clickhouse_is_told_of_is_on_the_disk_of_postgres(servers: local.En
         finally:
             admin.execute("ALTER SYSTEM RESET wal_writer_delay")
             admin.execute("SELECT pg_reload_conf()")
+
+
+def test_a_loss_that_two_notice_at_once_is_mended_once(filled: Stores, settings: Settings) -> None:
+    """One of them waits for the other, who has had everything counted when it lets go."""
+    waiting = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted"
+    unmended = "SELECT count(*) FROM metrics.capture_marker WHERE counted_at IS NULL"
+    tick_exact(filled, settings)
+    filled.clickhouse.command("TRUNCATE TABLE entityMetricDaily")
+    with (
+        ThreadPoolExecutor(1) as beside,
+        filled.postgres.connection() as first,
+        filled.postgres.connection() as second,
+    ):
+        with nobody_counting(first):
+            noticing = beside.submit(look, filled, second)
+            wait_until(lambda: one(filled, waiting) == 1, "the second to notice the loss")
+            look(filled, first)
+            assert one(filled, unmended) == len(SOURCES)
+            write(filled, "UPDATE metrics.capture_marker SET counted_at = now()")
+        noticing.result()
+    assert one(filled, unmended) == 0
 
 
 def _delete_newest(stores: Stores, table: str) -> None:
