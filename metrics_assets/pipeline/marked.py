@@ -16,7 +16,7 @@ from psycopg.types.json import Jsonb
 from metrics_assets.catalog import SOURCES, Source
 from metrics_assets.pipeline import restored
 from metrics_assets.pipeline.crash import point
-from metrics_assets.pipeline.forward import roll_up_days
+from metrics_assets.pipeline.forward import forward, roll_up_days
 from metrics_assets.pipeline.places import source_places
 from metrics_assets.pipeline.rebuild import FIRST_DAY, LAST_DAY, Days, rebuild_contributions
 from metrics_assets.stores import Stores, sqlfile
@@ -43,6 +43,9 @@ def rebuild_marked_sources(stores: Stores, connection: Connection, deadline: flo
     marked = rows(connection, "SELECT id, source FROM metrics.capture_marker WHERE counted_at IS NOT NULL ORDER BY id")
     if not marked:
         return ()
+    # the drain that counted a marker may have sealed contributions of rows that a TRUNCATE took: they are taken back
+    # where ClickHouse has them
+    forward(stores, connection)
     markers = [int(number) for number, _ in marked]
     tables = tuple(sorted({str(table) for _, table in marked}))
     sources = [source for source in SOURCES if source.table in tables]

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import datetime as dt
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Generator, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 
 from psycopg import sql
@@ -258,7 +259,7 @@ def rebuild_contributions(
     written = 0
     counted = [c for c in CONTRIBUTIONS if c.source in sources]
 
-    def rows_of(version: int) -> Iterator[bytes]:
+    def rows_of(version: int) -> Generator[bytes, None, None]:
         nonlocal written
         for contribution in counted:
             with connection.cursor() as cursor:
@@ -268,7 +269,8 @@ def rebuild_contributions(
 
     with numbered_snapshot(connection) as version:
         # one insert for all kinds: every insert makes a part in each partition that it has rows of
-        stores.clickhouse.insert_tsv("entityMetricEvents", EVENT_COLUMNS, rows_of(version))
+        with closing(rows_of(version)) as chunks:  # a COPY that ClickHouse broke off has to end before the transaction
+            stores.clickhouse.insert_tsv("entityMetricEvents", EVENT_COLUMNS, chunks)
         point("rebuild: contributions written")
         stores.clickhouse.command(
             sqlfile.read(_PACKAGE, "sql/rollup/vanished.sql"),

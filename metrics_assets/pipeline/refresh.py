@@ -67,6 +67,13 @@ def set_lock(metric_set: MetricSet) -> int:
     return Lock.SET + SETS.index(metric_set)
 
 
+def _beside_lock(metric_set: MetricSet) -> int:
+    """A lock goes when its session dies. What a set's second session still writes then must not come after what another
+    tick of the set has written meanwhile.
+    """
+    return Lock.SET_BESIDE + SETS.index(metric_set)
+
+
 def refresh_keys(
     stores: Stores,
     connection: Connection,
@@ -108,7 +115,7 @@ def _refresh_chunk(connection: Connection, metric_set: MetricSet, chunk_keys: in
     """
     outputs = [output.table for output in metric_set.outputs]
     for attempt in attempts(8):
-        with attempt, locked(connection, set_lock(metric_set)):
+        with attempt, locked(connection, set_lock(metric_set)), locked(connection, _beside_lock(metric_set)):
             conflicts = attempt.retry_state.attempt_number - 1
             size = max(chunk_keys // 10**conflicts, min(chunk_keys, _FEW_KEYS))
             holding = outputs if conflicts and size <= _FEW_KEYS else ()
@@ -142,6 +149,7 @@ def _in_two_sessions(stores: Stores, connection: Connection, metric_set: MetricS
             second = stack.enter_context(stores.postgres.connection())
         except StoreUnreachable:
             return []  # no more connections for us: one session can do it
+        stack.enter_context(locked(second, _beside_lock(metric_set)))
         beside = stack.enter_context(ThreadPoolExecutor(1, "outputs"))
         odd = beside.submit(write, second, 1)
         even = write(connection, 0)
@@ -284,6 +292,9 @@ def _places(metric_set: MetricSet, output: Output, version: int) -> dict[str, sq
         "version": sql.Literal(version),
         "dirty": dirty_table(metric_set),
         "table": sql.Identifier(output.table),
+        "other_sets": sql.Literal(
+            [other.name for other in SETS if other != metric_set and output.table in {o.table for o in other.outputs}]
+        ),
         "entity": sql.Literal(output.entity) + raw("::metrics.entity_type"),
         "entity_table": sql.Identifier(output.entity_table),
         "has_versions": raw("TRUE" if output.entity == "Model" else "FALSE"),

@@ -38,7 +38,8 @@ class Lock(enum.IntEnum):
     FORWARD = 4  # who writes contributions, totals and their rollup to ClickHouse
     PUBLISH = 5  # who writes hashes to Redis
     SCHEMA = 6
-    SET = 1000  # plus the number of the set
+    SET = 1000  # plus the number of the set: who writes its outputs
+    SET_BESIDE = 2000  # plus the number of the set: whose second session writes the other half of them
 
 
 LOCK_CLASS = 0x4D41

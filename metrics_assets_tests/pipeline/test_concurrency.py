@@ -10,12 +10,14 @@ from contextlib import contextmanager
 
 import pytest
 
+from metrics_assets.pipeline import passes
 from metrics_assets.pipeline.drain import drain_chunk
 from metrics_assets.pipeline.rebuild import rebuild
 from metrics_assets.pipeline.tick import tick
 from metrics_assets.sample.traffic import apply_random_change
 from metrics_assets.settings import Settings
 from metrics_assets.stores import Stores, open_stores
+from metrics_assets.stores.postgres import Connection
 from metrics_assets_tests.pipeline import victim
 from metrics_assets_tests.pipeline.application import TODAY, one, tick_exact, write
 
@@ -34,6 +36,24 @@ def _side_by_side(settings: Settings, *works: Work) -> None:
     with ThreadPoolExecutor(len(works)) as threads:
         for running in [threads.submit(run, work) for work in works]:
             running.result(timeout=240)
+
+
+def test_a_table_that_another_tick_finds_emptied_after_this_one_has_told_clickhouse(
+    filled: Stores, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It sees the other one's marker, and rebuilds the table before that one has sent a row that the TRUNCATE took."""
+    really = passes.rebuild_marked_sources
+
+    def rebuild_after_another_has_drained(stores: Stores, connection: Connection, deadline: float) -> tuple[str, ...]:
+        monkeypatch.undo()
+        with open_stores(settings, run="other") as other:
+            write(other, 'INSERT INTO "Comment" (id, "modelId", "userId") VALUES (900, 1, 1)', 'TRUNCATE "Comment"')
+            passes.Collect(other, settings).count()
+        return really(stores, connection, deadline)
+
+    monkeypatch.setattr(passes, "rebuild_marked_sources", rebuild_after_another_has_drained)
+    tick(filled, settings)
+    tick_exact(filled, settings)
 
 
 def _hammer(seed: int, changes: int) -> Work:

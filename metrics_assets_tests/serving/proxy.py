@@ -1,8 +1,11 @@
-"""A TCP way to a server that can be cut, or let requests through and keep the answers."""
+"""A TCP way to a server that can be cut, at once or in the middle of a request, or let requests through and keep the
+answers.
+"""
 
 from __future__ import annotations
 
 import contextlib
+import math
 import socket
 import threading
 from types import TracebackType
@@ -26,6 +29,7 @@ class Proxy:
         place = f"127.0.0.1:{self._listener.getsockname()[1]}"
         self.url = urlunsplit(parts._replace(netloc=f"{login}@{place}" if login else place))
         self._state = _OPEN
+        self._most = math.inf
         self._changed = threading.Condition()
         self._connections: set[socket.socket] = set()
 
@@ -44,6 +48,7 @@ class Proxy:
 
     def open(self) -> None:
         """Everything goes through, what was held as well."""
+        self._most = math.inf
         self._become(_OPEN)
 
     def cut(self) -> None:
@@ -52,6 +57,10 @@ class Proxy:
         for connection in list(self._connections):
             with contextlib.suppress(OSError):
                 connection.shutdown(socket.SHUT_RDWR)
+
+    def cut_within(self, sent: int) -> None:
+        """Once a connection has sent so many bytes, counted from its beginning, everything is cut."""
+        self._most = sent
 
     def hold_answers(self) -> None:
         """Requests go through, answers do not."""
@@ -84,8 +93,12 @@ class Proxy:
         return server
 
     def _pass_on(self, source: socket.socket, target: socket.socket, answers: bool) -> None:
+        passed = 0
         with contextlib.suppress(OSError):
             while data := source.recv(1 << 16):
+                passed += len(data)
+                if not answers and passed > self._most:
+                    self.cut()
                 with self._changed:
                     self._changed.wait_for(lambda: not (answers and self._state == _HOLDING))
                 target.sendall(data)
