@@ -123,9 +123,11 @@ def _drain(connection: Connection, version: int, chunk_rows: int, recount: Scope
         counts = _outbox_counts(connection)
         newest = scalar(connection, "SELECT max(captured_at) FROM metrics.outbox")
         limit = None if scope else chunk_rows
+        # what is dirty is told by these, whatever is taken
         for source in GROUPING:
-            # what is dirty is told by these, whatever was taken
             _image_table(connection, source)
+        for source in (MODEL, MODEL_VERSION):
+            run_statements(connection, "drain/renewed.sql", **source_places(source))
         taken = {
             source: _take(connection, source, counts[source.outbox], limit)
             for source in SOURCES

@@ -50,6 +50,7 @@ def source_places(source: Source) -> Mapping[str, sql.Composable]:
         "outbox": sql.Identifier("metrics", source.outbox),
         "image": sql.Identifier(f"image_{short}"),
         "later": sql.Identifier(f"later_{short}"),
+        "renewed": sql.Identifier(f"renewed_{short}"),
         "key": listed(key),
         "columns": listed(columns),
         "columns_before": sql.SQL(", ").join(

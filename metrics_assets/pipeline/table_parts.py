@@ -84,7 +84,7 @@ def look_at(stores: Stores, tables: Sequence[str]) -> dict[str, Look]:
         database, _, name = table.rpartition(".")
         names[database or stores.clickhouse.database, name] = table
     ((found_tables, found_parts),) = stores.clickhouse.rows(
-        sqlfile.read("metrics_assets.pipeline", "sql/parts.sql"),
+        sqlfile.read("metrics_assets.pipeline", "sql/logs/parts.sql"),
         {"databases": [database for database, _ in names], "tables": [name for _, name in names]},
     )
     ids = {(database, name): (uuid, key) for database, name, uuid, key in found_tables}

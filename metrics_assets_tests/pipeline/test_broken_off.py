@@ -22,6 +22,10 @@ _REVIEWS = (
     "SELECT 5000 + n, 1, 10, 5000 + n, localtimestamp - n % 9 * interval '1 day' FROM generate_series(1, 40000) n"
 )
 _WITHIN = 1_500_000
+_LOCKS = (
+    "SELECT count(*) FROM pg_locks JOIN pg_stat_activity USING (pid)"
+    " WHERE datname = current_database() AND locktype = 'advisory'"
+)
 
 
 def _rebuild(stores: Stores, settings: Settings) -> None:
@@ -56,5 +60,6 @@ def test_what_was_under_way_ends_and_lets_go_of_its_locks(
             # not in a pool, which would wait for one that hangs
             threading.Thread(target=run, args=(stores, by_the_way), daemon=True).start()
             ended.result(timeout=60)
-            assert one(filled, "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory'") == 0
+            assert way.is_cut
+            assert one(filled, _LOCKS) == 0
     tick_exact(filled, settings)

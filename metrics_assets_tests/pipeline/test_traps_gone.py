@@ -22,6 +22,13 @@ from metrics_assets_tests.pipeline.hand_count import assert_equal_to_hand_count
 
 _GONE = 'DELETE FROM "Model" WHERE id = 1'
 _BACK = 'INSERT INTO "Model" (id, "userId", status) VALUES (1, 901, \'Published\')'
+_NOTHING_OF_ITS_OWN = (
+    'DELETE FROM "CollectionItem" WHERE "modelId" = 1',
+    'DELETE FROM "Comment" WHERE "modelId" = 1',
+    'DELETE FROM "BuzzTip" WHERE "entityType" = \'Model\' AND "entityId" = 1',
+    'DELETE FROM "ResourceReview" WHERE "modelId" = 1',
+    'UPDATE "ModelVersion" SET "modelId" = 2 WHERE "modelId" = 1',
+)
 # two sets that write columns of "ModelMetric"
 _SHARING = ("model_metrics", "model_collection_metrics")
 
@@ -75,15 +82,18 @@ def test_what_is_gone_while_one_of_the_sets_that_share_its_row_is_written(
     refresh(filled, settings, _other(sees_it_gone))
     write(filled, _GONE)
     refresh(filled, settings, sees_it_gone)
-    write(
-        filled,
-        _BACK,
-        'DELETE FROM "CollectionItem" WHERE "modelId" = 1',
-        'DELETE FROM "Comment" WHERE "modelId" = 1',
-        'DELETE FROM "BuzzTip" WHERE "entityType" = \'Model\' AND "entityId" = 1',
-        'DELETE FROM "ResourceReview" WHERE "modelId" = 1',
-        'UPDATE "ModelVersion" SET "modelId" = 2 WHERE "modelId" = 1',
-    )
+    write(filled, _BACK, *_NOTHING_OF_ITS_OWN)
+    _exact_by_all_counts(filled, settings)
+
+
+@pytest.mark.parametrize("status", ["Published", "Draft"])
+def test_what_is_gone_with_its_row_between_two_drains_and_comes_back_with_nothing(
+    filled: Stores, settings: Settings, status: str
+) -> None:
+    """Its numbers are zero, and it has no row, as if it had never had one."""
+    write(filled, 'ALTER TABLE "ModelMetric" ADD FOREIGN KEY ("modelId") REFERENCES "Model" ON DELETE CASCADE')
+    tick_exact(filled, settings)
+    write(filled, _GONE, _BACK.replace("Published", status), *_NOTHING_OF_ITS_OWN)
     _exact_by_all_counts(filled, settings)
 
 

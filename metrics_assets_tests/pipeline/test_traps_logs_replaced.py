@@ -113,9 +113,14 @@ def test_a_log_that_is_made_again_is_another_one_though_a_part_of_it_holds_the_b
     assert version_counter(replaceable, "downloadCount") == 0
 
 
-def test_a_look_tells_tables_by_their_ids(filled: Stores) -> None:
+@pytest.mark.parametrize("names_tuples", ["0", "1"])
+def test_a_look_tells_tables_by_their_ids(filled: Stores, monkeypatch: pytest.MonkeyPatch, names_tuples: str) -> None:
+    profile = {"enable_named_columns_in_function_tuple": names_tuples}
+    monkeypatch.setattr(clickhouse, "_SETTINGS", {**clickhouse._SETTINGS, **profile})
     tables = [log.table for log in LOGS]
-    seen = table_parts.look_at(filled, ["entityMetricEvents", *tables, "absent"])
+    client = clickhouse.ClickHouse(filled.clickhouse.url, comment="test", timeout_seconds=30)
+    profiled = Stores(postgres=filled.postgres, clickhouse=client, redis=filled.redis)
+    seen = table_parts.look_at(profiled, ["entityMetricEvents", *tables, "absent"])
     assert seen["absent"] == table_parts.Look("", "", (), {})
     for table in ["entityMetricEvents", *tables]:
         database, _, name = table.rpartition(".")

@@ -236,7 +236,7 @@ def test_what_clickhouse_is_told_of_is_on_the_disk_of_postgres(servers: local.En
 
 def test_a_loss_that_two_notice_at_once_is_mended_once(filled: Stores, settings: Settings) -> None:
     """One of them waits for the other, who has had everything counted when it lets go."""
-    waiting = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted"
+    waiting = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
     unmended = "SELECT count(*) FROM metrics.capture_marker WHERE counted_at IS NULL"
     tick_exact(filled, settings)
     filled.clickhouse.command("TRUNCATE TABLE entityMetricDaily")

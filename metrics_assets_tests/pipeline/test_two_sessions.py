@@ -19,11 +19,14 @@ from metrics_assets_tests.pipeline.application import download, model_counter, o
 
 _WAITING = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND wait_event <> 'advisory'"
 
-_WAITING_FOR_ANY = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'"
+_WAITING_FOR_ANY = (
+    "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
+)
 # a session of its own holds the lock of the set; the odd half's does not
 _OF_SLOW_BUT_ODD = (
     "SELECT count(*) FROM pg_locks JOIN pg_stat_activity USING (pid)"
-    " WHERE locktype = 'advisory' AND granted AND application_name LIKE '%slow' AND objid BETWEEN 1000 AND 1999"
+    " WHERE datname = current_database() AND locktype = 'advisory' AND granted"
+    " AND application_name LIKE '%slow' AND objid BETWEEN 1000 AND 1999"
 )
 
 pytestmark = pytest.mark.parametrize("sessions", ["two sessions"], indirect=True)

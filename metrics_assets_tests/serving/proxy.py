@@ -62,6 +62,11 @@ class Proxy:
         """Once a connection has sent so many bytes, counted from its beginning, everything is cut."""
         self._most = sent
 
+    @property
+    def is_cut(self) -> bool:
+        """Whether everything is cut."""
+        return self._state == _CUT
+
     def hold_answers(self) -> None:
         """Requests go through, answers do not."""
         self._become(_HOLDING)

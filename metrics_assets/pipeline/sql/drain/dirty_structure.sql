@@ -1,10 +1,12 @@
--- Which keys of which sets show an entity that came, went, moved or was renamed. One that came or went is announced: the
--- other stores may show what it was before it went, and a row of zeros is not made.
--- Reads image_model, image_model_version, moved_pair, base_model_total, the outputs of pairs; writes dirty_key.
+-- Which keys of which sets show an entity that came, went, moved or was renamed. One that came or went is announced, also
+-- when it was gone for a moment: its row may have gone meanwhile, the other stores may show what it was before or that it is
+-- gone, and a row of zeros is not made.
+-- Reads image_model, image_model_version, renewed_model, renewed_model_version, moved_pair, base_model_total, the outputs of
+-- pairs; writes dirty_key.
 WITH version AS (
-    SELECT id, bool_and(side <> 1) OR bool_and(side <> -1) AS came_or_went FROM image_model_version GROUP BY id
+    SELECT DISTINCT id, id IN (SELECT id FROM renewed_model_version) AS came_or_went FROM image_model_version
 ), model AS (
-    SELECT id, bool_and(side <> 1) OR bool_and(side <> -1) AS came_or_went FROM image_model GROUP BY id
+    SELECT DISTINCT id, id IN (SELECT id FROM renewed_model) AS came_or_went FROM image_model
 )
 INSERT INTO metrics.dirty_key (set_name, entity_type, entity_id, base_model, announce, batch)
 SELECT DISTINCT set_name, entity_type, entity_id, base_model, announce, {version}::bigint
