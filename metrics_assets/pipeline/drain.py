@@ -28,10 +28,8 @@ from metrics_assets.pipeline.places import (
 )
 from metrics_assets.pipeline.recount import Scope, in_scope, metrics_of, pair_scope, stage_recount, sum_places
 from metrics_assets.pipeline.statements import run_statements
-from metrics_assets.stores import sqlfile
 from metrics_assets.stores.postgres import Connection, Lock, locked, numbered_snapshot, retry_conflict, rows, scalar
 
-_PACKAGE = "metrics_assets.pipeline"
 # Tables that group are taken whole in every chunk, so that the snapshot's groups are the state's groups.
 GROUPING = frozenset({MODEL, MODEL_VERSION, POST})
 # The models and pairs of versions that a drain saw come, go, move or be renamed; as `pair_scope` has those of a scope.
@@ -123,16 +121,13 @@ def _drain(connection: Connection, version: int, chunk_rows: int, recount: Scope
         counts = _outbox_counts(connection)
         newest = scalar(connection, "SELECT max(captured_at) FROM metrics.outbox")
         limit = None if scope else chunk_rows
-        # what is dirty is told by these, whatever is taken
-        for source in GROUPING:
-            _image_table(connection, source)
+        waiting = {source: counts[source.outbox] for source in SOURCES if source.outbox in counts}
+        # which keys are dirty is read off those of tables that group, whatever is taken
+        for source in {*waiting, *GROUPING}:
+            run_statements(connection, "drain/image_table.sql", **source_places(source))
         for source in (MODEL, MODEL_VERSION):
             run_statements(connection, "drain/renewed.sql", **source_places(source))
-        taken = {
-            source: _take(connection, source, counts[source.outbox], limit)
-            for source in SOURCES
-            if source.outbox in counts
-        }
+        taken = {source: _take(connection, source, number, limit) for source, number in waiting.items()}
     point("drain: outbox taken")
     with watch.time("contributions"):
         for source in taken:
@@ -244,14 +239,7 @@ def _readmit(connection: Connection) -> None:
     for source in SOURCES:
         if source.table in due:
             places = source_places(source)
-            statement = sqlfile.compose(
-                _PACKAGE, "sql/drain/readmit.sql", **{**places, "s_columns": places["s_counted"]}
-            )
-            connection.execute(statement)
-
-
-def _image_table(connection: Connection, source: Source) -> None:
-    run_statements(connection, "drain/image_table.sql", **source_places(source))
+            run_statements(connection, "drain/readmit.sql", **{**places, "s_columns": places["s_counted"]})
 
 
 def _take(connection: Connection, source: Source, waiting: int, limit: int | None) -> int:
@@ -259,8 +247,6 @@ def _take(connection: Connection, source: Source, waiting: int, limit: int | Non
     places = source_places(source)
     # only a member that several rows make count has to know of the rows that stay
     distinct = any(c.source == source and c.distinct_by for c in CONTRIBUTIONS)
-    if source not in GROUPING:
-        _image_table(connection, source)
     if distinct:
         run_statements(connection, "drain/later_table.sql", **places)
     partly = limit is not None and waiting > limit and source not in GROUPING

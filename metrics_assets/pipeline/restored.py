@@ -119,6 +119,7 @@ def look(stores: Stores, connection: Connection, beside: Sequence[str] = ()) -> 
     """
     seen, mend = _compare(stores, connection, beside)
     if mend:
+        # a count of a log that is under way would end the mark to count it whole, and bring its cursor back
         with nobody_counting(connection):
             # while we waited, somebody else may have noticed it, and have had everything counted
             _, mend = _compare(stores, connection)
@@ -209,16 +210,11 @@ def _remember(connection: Connection, held: _Held) -> None:
 
 def _held(stores: Stores, seen: Mapping[str, Look], since: _Held, timeline: str | None) -> _Held:
     """What is held now. Versions are asked only of other contents than they were seen with last."""
-    partitions: dict[str, dict[str, int]] = {}
-    digest = hashlib.sha256()
-    for table in _TABLES:
-        blocks: dict[str, int] = {}
+    partitions: dict[str, dict[str, int]] = {table: {} for table in _TABLES}
+    for table, blocks in partitions.items():
         for part in seen[table].parts:
             blocks[part.partition] = blocks.get(part.partition, 0) + part.last_block - part.first_block + 1
-        partitions[table] = blocks
-        # mutations are in the names of parts, lightweight updates in patches: either may change what a part shows
-        digest.update(repr((table, [(p.name, p.contents) for p in seen[table].parts], seen[table].patches)).encode())
-    contents = digest.hexdigest()
+    contents = hashlib.sha256(repr([seen[table] for table in _TABLES]).encode()).hexdigest()
     versions = since.versions
     if contents != since.contents:
         newest = stores.clickhouse.rows(sqlfile.read(_PACKAGE, "sql/rebuild/held_versions.sql"), dict(versions))
@@ -227,9 +223,11 @@ def _held(stores: Stores, seen: Mapping[str, Look], since: _Held, timeline: str 
 
 
 def _fill_anew(connection: Connection, held: _Held, lacking: list[str]) -> None:
-    """Have everything counted, written and announced anew by the next tick, under versions that go on as they are."""
-    # a count of a log that is under way would end the mark to count it whole, and bring its cursor back
-    with nobody_counting(connection), connection.transaction():
+    """Have everything counted, written and announced anew by the next tick, under versions that go on as they are.
+
+    The caller sees to it that nobody counts a log.
+    """
+    with connection.transaction():
         _remember(connection, held)
         _mark_everything(connection, f"ClickHouse lost data: {', '.join(lacking)}")
     logger.warning(

@@ -24,6 +24,7 @@ CLICKHOUSE_TABLES = (
     "entityMetricTotals",
     "entityMetricTouched",
 )
+WAITING = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
 _OURS = (
     *(f"metrics.{source.outbox}" for source in SOURCES),
     *(

@@ -49,7 +49,7 @@ def test_what_was_under_way_ends_and_lets_go_of_its_locks(
     def run(stores: Stores, settings: Settings) -> None:
         try:
             ended.set_result(work(stores, settings))
-        except BaseException as error:  # noqa: BLE001 - whoever waits for the result gets it
+        except BaseException as error:  # noqa: BLE001, whoever waits for the result gets it
             ended.set_exception(error)
 
     with Proxy(settings.clickhouse_url or "") as way:

@@ -1,6 +1,6 @@
 """Entities that are gone for a moment, while a set or the hashes are written: the next tick has them back everywhere.
 
-What a drain sees of such an entity is that nothing changed.
+In its images before and after, such an entity looks as if nothing had changed.
 """
 
 from __future__ import annotations

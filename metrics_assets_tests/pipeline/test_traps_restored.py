@@ -24,6 +24,7 @@ from metrics_assets.settings import Settings
 from metrics_assets.stores import Stores, open_stores
 from metrics_assets_tests.local.support import wait_until
 from metrics_assets_tests.pipeline.application import (
+    WAITING,
     assert_exact,
     download,
     fill,
@@ -236,7 +237,6 @@ def test_what_clickhouse_is_told_of_is_on_the_disk_of_postgres(servers: local.En
 
 def test_a_loss_that_two_notice_at_once_is_mended_once(filled: Stores, settings: Settings) -> None:
     """One of them waits for the other, who has had everything counted when it lets go."""
-    waiting = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
     unmended = "SELECT count(*) FROM metrics.capture_marker WHERE counted_at IS NULL"
     tick_exact(filled, settings)
     filled.clickhouse.command("TRUNCATE TABLE entityMetricDaily")
@@ -247,7 +247,7 @@ def test_a_loss_that_two_notice_at_once_is_mended_once(filled: Stores, settings:
     ):
         with nobody_counting(first):
             noticing = beside.submit(look, filled, second)
-            wait_until(lambda: one(filled, waiting) == 1, "the second to notice the loss")
+            wait_until(lambda: one(filled, WAITING) == 1, "the second to notice the loss")
             look(filled, first)
             assert one(filled, unmended) == len(SOURCES)
             write(filled, "UPDATE metrics.capture_marker SET counted_at = now()")

@@ -15,13 +15,18 @@ from metrics_assets.settings import Settings
 from metrics_assets.stores import Stores, open_stores
 from metrics_assets.stores.postgres import Connection
 from metrics_assets_tests.local.support import wait_until
-from metrics_assets_tests.pipeline.application import download, model_counter, one, read, review, tick_exact, write
-
-_WAITING = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND wait_event <> 'advisory'"
-
-_WAITING_FOR_ANY = (
-    "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
+from metrics_assets_tests.pipeline.application import (
+    WAITING,
+    download,
+    model_counter,
+    one,
+    read,
+    review,
+    tick_exact,
+    write,
 )
+
+_WAITING_FOR_A_ROW = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND wait_event <> 'advisory'"
 # a session of its own holds the lock of the set; the odd half's does not
 _OF_SLOW_BUT_ODD = (
     "SELECT count(*) FROM pg_locks JOIN pg_stat_activity USING (pid)"
@@ -53,7 +58,7 @@ def test_a_half_that_the_application_gets_in_the_way_of_is_written_all_the_same(
         application.execute('UPDATE "ModelMetric" SET own = \'kept\' WHERE "modelId" = ANY (%s)', [models])
         with open_stores(settings, run="beside") as stores:
             ticking = beside.submit(tick, stores, settings)
-            wait_until(lambda: bool(one(filled, _WAITING)), "a tick waits for the application")
+            wait_until(lambda: bool(one(filled, _WAITING_FOR_A_ROW)), "a tick waits for the application")
             application.commit()
             assert ticking.result(timeout=60).ok
     tick_exact(filled, settings)
@@ -100,7 +105,7 @@ def test_a_half_that_outlives_the_other_ones_session_does_not_write_after_the_ne
         monkeypatch.setattr(refreshing, "_MANY_KEYS", 2_000)
         one_key = settings.model_copy(update={"set_chunk_keys": 1})
         following = beside.submit(refresh, filled, one_key, "model_metrics")
-        wait_until(lambda: bool(one(filled, _WAITING_FOR_ANY)), "the next tick to wait for the odd half")
+        wait_until(lambda: bool(one(filled, WAITING)), "the next tick to wait for the odd half")
         go_on.set()
         following.result(timeout=60)
         with pytest.raises(psycopg.OperationalError):
