@@ -19,24 +19,34 @@ class Column:
 
 @dataclass(frozen=True)
 class Source:
-    """An application table in Postgres on which changes are captured.
+    """A table in Postgres on which changes are captured: the application's, unless it lies in a schema of ours.
 
     Attributes:
         key: the columns of its primary key.
         columns: what of a row counts; a change of any other column is not captured.
         created_at: the column whose UTC day a row's contributions belong to; None for tables that only group.
+        user: the column that names who made the row, which counts nowhere while they are excluded; None where nobody
+            is named.
+        schema: None for a table of the application, which lies where its sessions look.
     """
 
     table: str
     key: tuple[Column, ...]
     columns: tuple[Column, ...]
     created_at: str | None = "createdAt"
+    user: str | None = "userId"
+    schema: str | None = None
+
+    @property
+    def relation(self) -> str:
+        """The table as a statement names it, quoted."""
+        return f'"{self.schema}"."{self.table}"' if self.schema else f'"{self.table}"'
 
     @property
     def outbox(self) -> str:
         """Name of its outbox table in the schema `metrics`."""
         snake = "".join(f"_{letter.lower()}" if letter.isupper() else letter for letter in self.table)
-        return f"outbox{snake}"
+        return f"outbox_{snake.lstrip('_')}"
 
     @property
     def image(self) -> tuple[Column, ...]:
@@ -66,7 +76,6 @@ class Contribution:
         where: the rows that count.
         value: what a row adds.
         event_key: a bigint that is unique among the rows of one entity.
-        user: the user that the row stands for.
         distinct_by: count distinct values of this expression instead of rows; the contribution lies on the day
             of the first row that counts, and the value of the expression is its event key.
     """
@@ -78,7 +87,6 @@ class Contribution:
     where: str = "TRUE"
     value: str = "1"
     event_key: str = "id"
-    user: str = '"userId"'
     distinct_by: str | None = None
 
 

@@ -96,6 +96,8 @@ def _counted(kind: str, rows: Iterable[tuple[str, str, str]]) -> str:
 
 def source_description(source: Source) -> str:
     """What of an application table is captured."""
+    if source.schema:
+        return "What operators leave out of every counter. A row that comes or goes is captured like the application's."
     columns = _listed(f"`{column.name}`" for column in source.columns)
     return f"A table of the application. A change of {columns} is captured in the writer's own transaction."
 
@@ -133,10 +135,10 @@ def shared_metadata(asset: str) -> Metadata:
 
 
 def source_metadata(source: Source, schema: str) -> Metadata:
-    """Definition metadata of a table in the application's schema."""
+    """Definition metadata of a captured table, in the application's schema unless it is ours."""
     keys = {column.name for column in source.key}
     return {
-        "dagster/table_name": f"{schema}.{source.table}",
+        "dagster/table_name": f"{source.schema or schema}.{source.table}",
         "dagster/column_schema": dg.TableSchema(
             columns=[
                 dg.TableColumn(

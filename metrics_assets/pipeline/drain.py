@@ -16,7 +16,15 @@ from dataclasses import dataclass, field
 from psycopg import sql
 
 from metrics_assets.catalog import CONTRIBUTIONS, SETS, SOURCES, Source
-from metrics_assets.catalog.sources import IMAGE, MODEL, MODEL_VERSION, POST, RESOURCE_REVIEW
+from metrics_assets.catalog.sources import (
+    EXCLUDED_RESOURCE,
+    EXCLUDED_USER,
+    IMAGE,
+    MODEL,
+    MODEL_VERSION,
+    POST,
+    RESOURCE_REVIEW,
+)
 from metrics_assets.pipeline.crash import point
 from metrics_assets.pipeline.places import (
     contribution_places,
@@ -26,12 +34,21 @@ from metrics_assets.pipeline.places import (
     set_places,
     source_places,
 )
-from metrics_assets.pipeline.recount import Scope, in_scope, metrics_of, pair_scope, stage_recount, sum_places
+from metrics_assets.pipeline.recount import (
+    Scope,
+    counted_with,
+    in_scope,
+    metrics_of,
+    pair_scope,
+    stage_recount,
+    sum_places,
+)
 from metrics_assets.pipeline.statements import run_statements
 from metrics_assets.stores.postgres import Connection, Lock, locked, numbered_snapshot, retry_conflict, rows, scalar
 
-# Tables that group are taken whole in every chunk, so that the snapshot's groups are the state's groups.
+# Tables that group, or exclude, are taken whole in every chunk, so that the snapshot's groups are the state's groups.
 GROUPING = frozenset({MODEL, MODEL_VERSION, POST})
+EXCLUDING = frozenset({EXCLUDED_USER, EXCLUDED_RESOURCE})
 # The models and pairs of versions that a drain saw come, go, move or be renamed; as `pair_scope` has those of a scope.
 _CHANGED_MODELS = 'SELECT "modelId" FROM image_model_version WHERE "modelId" IS NOT NULL'
 _CHANGED_PARENTS: Mapping[str, sql.Composable] = {
@@ -120,14 +137,17 @@ def _drain(connection: Connection, version: int, chunk_rows: int, recount: Scope
         _readmit(connection)
         counts = _outbox_counts(connection)
         newest = scalar(connection, "SELECT max(captured_at) FROM metrics.outbox")
-        limit = None if scope else chunk_rows
-        waiting = {source: counts[source.outbox] for source in SOURCES if source.outbox in counts}
+        captured = {source for source in SOURCES if source.outbox in counts}
+        # rows of a user whose changes stayed for later would have to be known as they counted before
+        limit = None if scope or EXCLUDED_USER in captured else chunk_rows
+        concerned = captured.union(counted_with({source.table for source in captured & EXCLUDING}))
+        waiting = {source: counts.get(source.outbox, 0) for source in SOURCES if source in concerned}
         # which keys are dirty is read off those of tables that group, whatever is taken
         for source in {*waiting, *GROUPING}:
             run_statements(connection, "drain/image_table.sql", **source_places(source))
         for source in (MODEL, MODEL_VERSION):
             run_statements(connection, "drain/renewed.sql", **source_places(source))
-        taken = {source: _take(connection, source, number, limit) for source, number in waiting.items()}
+        taken = _take_all(connection, waiting, limit)
     point("drain: outbox taken")
     with watch.time("contributions"):
         for source in taken:
@@ -148,7 +168,7 @@ def _drain(connection: Connection, version: int, chunk_rows: int, recount: Scope
     if not left:
         # while changes wait in the outbox, the tables are ahead of the totals, and a recount would count them twice
         with watch.time("pairs"):
-            run_statements(connection, "drain/recount_pairs.sql")
+            run_statements(connection, "drain/recount_pairs.sql", **source_places(RESOURCE_REVIEW))
     with watch.time("sums"):
         move_sums(connection)
         if MODEL_VERSION in taken:
@@ -211,7 +231,7 @@ def _marked_sources(connection: Connection) -> tuple[Source, ...]:
             "UPDATE metrics.capture_marker SET counted_at = now() WHERE counted_at IS NULL RETURNING source",
         )
     }
-    return tuple(source for source in SOURCES if source.table in marked)
+    return counted_with(marked)
 
 
 def _joined(recount: Scope | None, marked: tuple[Source, ...]) -> Scope | None:
@@ -242,6 +262,43 @@ def _readmit(connection: Connection) -> None:
             run_statements(connection, "drain/readmit.sql", **{**places, "s_columns": places["s_counted"]})
 
 
+def _take_all(connection: Connection, waiting: Mapping[Source, int], limit: int | None) -> dict[Source, int]:
+    """Take of every source, those that exclude first; returns how many rows of its outbox were taken."""
+    taken = {source: _take(connection, source, waiting[source], limit) for source in waiting if source in EXCLUDING}
+    touched = {source: condition for excluding in taken for source, condition in _touched_by(excluding)}
+    leaving_out = EXCLUDED_USER in taken or bool(
+        scalar(connection, "SELECT EXISTS (SELECT FROM metrics.excluded_user)")
+    )
+    if leaving_out:
+        if EXCLUDED_USER not in taken:
+            run_statements(connection, "drain/image_table.sql", **source_places(EXCLUDED_USER))
+        run_statements(connection, "drain/left_out.sql")
+    for source in waiting:
+        if source not in EXCLUDING:
+            taken[source] = _take(connection, source, waiting[source], limit)
+            places = source_places(source)
+            if source in touched:
+                run_statements(connection, "drain/touch.sql", **places, touched=touched[source])
+            if source.created_at:
+                run_statements(connection, "drain/reject.sql", **places)
+            if leaving_out and source.user:
+                run_statements(connection, "drain/leave_out.sql", **places)
+            connection.execute(sql.SQL("ANALYZE {}").format(places["image"]))
+    return taken
+
+
+def _touched_by(excluding: Source) -> Iterator[tuple[Source, sql.Composable]]:
+    """The tables whose rows count otherwise when this one changes, and which of them (`s`) do."""
+    for source in counted_with({excluding.table}):
+        if source in EXCLUDING:
+            continue
+        if excluding == EXCLUDED_USER:
+            touched = "s.{made_by} = ANY (ARRAY(SELECT user_id FROM image_excluded_user))"
+        else:
+            touched = "s.id = ANY (ARRAY(SELECT entity_id FROM image_excluded_resource WHERE entity_type = {source}))"
+        yield source, sql.SQL(touched).format(**source_places(source))
+
+
 def _take(connection: Connection, source: Source, waiting: int, limit: int | None) -> int:
     """Rows of the outbox that were taken, of those that wait there."""
     places = source_places(source)
@@ -249,7 +306,7 @@ def _take(connection: Connection, source: Source, waiting: int, limit: int | Non
     distinct = any(c.source == source and c.distinct_by for c in CONTRIBUTIONS)
     if distinct:
         run_statements(connection, "drain/later_table.sql", **places)
-    partly = limit is not None and waiting > limit and source not in GROUPING
+    partly = limit is not None and waiting > limit and source not in GROUPING | EXCLUDING
     chosen: sql.Composable = sql.SQL("TRUE")
     if partly:
         # every change of a chosen row goes along, so that the last one wins
@@ -260,9 +317,6 @@ def _take(connection: Connection, source: Source, waiting: int, limit: int | Non
     left = int(scalar(connection, sql.SQL("SELECT count(*) FROM {}").format(places["outbox"]))) if partly else 0
     if left and distinct:
         run_statements(connection, "drain/later.sql", **places)
-    if source.created_at:
-        run_statements(connection, "drain/reject.sql", **places)
-    connection.execute(sql.SQL("ANALYZE {}").format(places["image"]))
     return waiting - left
 
 

@@ -27,7 +27,7 @@ class CaptureNotWhole(MetricsError):
 
 def relations(connection: Connection, source: Source) -> tuple[str, ...]:
     """The table, its partitions and inheriting children, quoted: triggers on it alone miss direct writes there."""
-    found = rows(connection, sqlfile.compose("metrics_assets.pipeline", "sql/guard_relations.sql"), f'"{source.table}"')
+    found = rows(connection, sqlfile.compose("metrics_assets.pipeline", "sql/guard_relations.sql"), source.relation)
     return tuple(str(name) for (name,) in found)
 
 
@@ -50,6 +50,7 @@ def look(connection: Connection, sources: Sequence[Source] = SOURCES) -> dict[st
         connection,
         sqlfile.compose("metrics_assets.pipeline", "sql/guard_fingerprint.sql"),
         [source.table for source in sources],
+        [source.relation for source in sources],
         [source.outbox.removeprefix("outbox_") for source in sources],
         [Jsonb([column.name for column in source.image]) for source in sources],
     )
@@ -122,11 +123,11 @@ def missing_columns(connection: Connection, sources: Sequence[Source]) -> tuple[
                     "SELECT attname FROM pg_attribute WHERE attrelid = to_regclass(%s) AND attnum > 0 "
                     "AND NOT attisdropped"
                 ),
-                f'"{source.table}"',
+                source.relation,
             )
         }
         if not present:
-            missing.append(f'table "{source.table}"')
+            missing.append(f"table {source.relation}")
         else:
-            missing += [f'column "{source.table}"."{c.name}"' for c in source.image if c.name not in present]
+            missing += [f'column {source.relation}."{c.name}"' for c in source.image if c.name not in present]
     return tuple(missing)

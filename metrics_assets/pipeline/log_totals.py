@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from psycopg import sql
 
 from metrics_assets.catalog import LOG_CONTRIBUTIONS, Log, LogContribution
+from metrics_assets.pipeline import left_out
 from metrics_assets.pipeline.crash import point
 from metrics_assets.pipeline.drain import mark_moved, move_sums
 from metrics_assets.pipeline.forward import send_days
@@ -101,7 +102,10 @@ def count_touched(
         entities: their totals become the sum of the days, whatever they were; the token has every day of theirs.
     """
     send_days(stores, connection)
-    chunks = stores.clickhouse.tsv(sqlfile.read(_PACKAGE, f"sql/logs/{contribution.query}_count.sql"), {"token": token})
+    chunks = stores.clickhouse.tsv(
+        sqlfile.read(_PACKAGE, f"sql/logs/{contribution.query}_count.sql"),
+        {"token": token, "left_out": left_out.staged(stores, connection, contribution.log)},
+    )
     places = {**_places(contribution), "entities": sql.Literal(list(entities or ()))}
 
     def settle() -> int:
@@ -126,7 +130,11 @@ def count_range(stores: Stores, connection: Connection, contribution: LogContrib
     begin(connection, contribution, first, last)
     stores.clickhouse.command(
         sqlfile.read(_PACKAGE, f"sql/logs/{contribution.query}_range.sql"),
-        {**days, "version": next_version(connection)},
+        {
+            **days,
+            "version": next_version(connection),
+            "left_out": left_out.staged(stores, connection, contribution.log),
+        },
     )
     point("rebuild: days counted")
     within = {**_places(contribution), "first": sql.Literal(first), "last": sql.Literal(last)}

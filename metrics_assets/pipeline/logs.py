@@ -18,7 +18,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
 from metrics_assets.catalog import LOGS, Log, LogContribution
-from metrics_assets.pipeline import restored
+from metrics_assets.pipeline import left_out, restored
 from metrics_assets.pipeline.crash import point
 from metrics_assets.pipeline.forward import send_days
 from metrics_assets.pipeline.log_parts import (
@@ -113,11 +113,13 @@ def count_log(stores: Stores, connection: Connection, log: Log, seen: Look, dead
     before = read_cursor(connection, log)
     start = arrived(seen, before)
     cursor = dict(before)
+    users = left_out.note_changes(connection, log)
     if unsure := _unsure_days(stores, connection, log, look_closer=bool(start or lost(seen, before))):
         moved += _count_again(stores, connection, log, unsure)
         suspect += sorted(f"days {first} to {last}" for first, last in unsure)
         if ALL_DAYS in unsure:
             cursor = {partition: as_seen(seen, partition) for partition in {*before, *seen.partitions}}
+    moved += _count_users(stores, connection, log, users, days)
     while True:
         if gone := lost(seen, cursor):
             moved += _count_again(stores, connection, log, {_days_of(seen, cursor[name], name) for name in gone})
@@ -192,8 +194,25 @@ def _unsure_days(stores: Stores, connection: Connection, log: Log, *, look_close
 
 def _mend(stores: Stores, connection: Connection, log: Log) -> int:
     """Count what is unsure, before somebody else's days hide it; returns the totals that moved."""
+    users = left_out.note_changes(connection, log)
     unsure = _unsure_days(stores, connection, log, look_closer=True)
-    return _count_again(stores, connection, log, unsure) if unsure else 0
+    moved = _count_again(stores, connection, log, unsure) if unsure else 0
+    return moved + _count_users(stores, connection, log, users, set())
+
+
+def _count_users(stores: Stores, connection: Connection, log: Log, users: tuple[int, ...], days: set[dt.date]) -> int:
+    """Count what these users have in a log anew; adds the days that moved and returns how many totals did."""
+    if not users:
+        return 0
+    staged = left_out.stage(stores, connection, users)
+    tokens = {contribution: next_version(connection) for contribution in contributions_of(log)}
+    for contribution, token in tokens.items():
+        stores.clickhouse.command(
+            sqlfile.read(_PACKAGE, f"sql/logs/{contribution.query}_users.sql"), {"token": token, "users": staged}
+        )
+    moved = _count_touched(stores, connection, tokens, days)
+    left_out.note_counted(connection, log)
+    return moved
 
 
 def _days_of(seen: Look, counted: Counted, partition: str) -> tuple[str, str]:
@@ -234,7 +253,9 @@ def load_log(stores: Stores, connection: Connection, log: Log) -> int:
     """Count a whole log that was there before the first tick; returns the totals that moved."""
     with locked(connection, log_lock(log)):
         seen, before = look(stores, log), read_cursor(connection, log)
+        left_out.note_changes(connection, log)
         moved = _count_again(stores, connection, log, {ALL_DAYS})
+        left_out.note_counted(connection, log)
         whole = {partition: as_seen(seen, partition) for partition in {*before, *seen.partitions}}
         write_cursor(connection, log, before, whole)
     return moved

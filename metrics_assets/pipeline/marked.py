@@ -13,12 +13,13 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from psycopg.types.json import Jsonb
 
-from metrics_assets.catalog import SOURCES, Source
+from metrics_assets.catalog import Source
 from metrics_assets.pipeline import restored
 from metrics_assets.pipeline.crash import point
 from metrics_assets.pipeline.forward import forward, roll_up_days
 from metrics_assets.pipeline.places import source_places
 from metrics_assets.pipeline.rebuild import FIRST_DAY, LAST_DAY, Days, rebuild_contributions
+from metrics_assets.pipeline.recount import counted_with
 from metrics_assets.stores import Stores, sqlfile
 from metrics_assets.stores.postgres import Connection, rows, scalar
 
@@ -48,7 +49,7 @@ def rebuild_marked_sources(stores: Stores, connection: Connection, deadline: flo
     forward(stores, connection)
     markers = [int(number) for number, _ in marked]
     tables = tuple(sorted({str(table) for _, table in marked}))
-    sources = [source for source in SOURCES if source.table in tables]
+    sources = counted_with(tables)
     for days in _steps(_rows_by_month(stores, connection, sources), _begin(connection, markers)):
         rebuild_contributions(stores, connection, sources, days)
         point("marked tables: contributions written")

@@ -45,7 +45,7 @@ def source_places(source: Source) -> Mapping[str, sql.Composable]:
         return sql.SQL(", ").join(raw(f"{alias}.") + sql.Identifier(name) + raw(f"::{types[name]}") for name in names)
 
     return {
-        "table": sql.Identifier(source.table),
+        "table": raw(source.relation),
         "source": sql.Literal(source.table),
         "outbox": sql.Identifier("metrics", source.outbox),
         "image": sql.Identifier(f"image_{short}"),
@@ -54,7 +54,9 @@ def source_places(source: Source) -> Mapping[str, sql.Composable]:
         "key": listed(key),
         "columns": listed(columns),
         "columns_before": sql.SQL(", ").join(
-            sql.SQL("CASE WHEN side < 0 AND rejected_key IS NULL THEN folded.{} END").format(sql.Identifier(name))
+            sql.SQL("CASE WHEN side < 0 AND rejected_key IS NULL AND excluded IS NULL THEN folded.{} END").format(
+                sql.Identifier(name)
+            )
             for name in columns
         ),
         "old_columns": listed(columns, "old_"),
@@ -82,6 +84,8 @@ def source_places(source: Source) -> Mapping[str, sql.Composable]:
             sql.Identifier(source.created_at) if source.created_at else sql.NULL
         ),
         "uncountable": _uncountable(source.created_at),
+        "made_by": sql.Identifier(source.user) if source.user else sql.NULL,
+        "s_admitted": _admitted(source, text("s")),
     }
 
 
@@ -90,6 +94,16 @@ def _uncountable(created_at: str | None) -> sql.Composable:
     if created_at is None:
         return raw("FALSE")
     return sql.SQL("coalesce({} > localtimestamp + interval '1 day', FALSE)").format(sql.Identifier(created_at))
+
+
+def _admitted(source: Source, key_text: sql.Composable) -> sql.Composable:
+    """Condition: the row `s` may count. It is not kept aside, and nobody has excluded who made it."""
+    kept_aside = "NOT EXISTS (SELECT FROM metrics.rejected x WHERE x.source = {} AND x.source_key = {})"
+    admitted = sql.SQL(kept_aside).format(sql.Literal(source.table), key_text)
+    if source.user is None:
+        return admitted
+    excluded = " AND NOT EXISTS (SELECT FROM metrics.excluded_user x WHERE x.user_id = s.{})"
+    return admitted + sql.SQL(excluded).format(sql.Identifier(source.user))
 
 
 @functools.cache
@@ -101,7 +115,7 @@ def contribution_places(contribution: Contribution) -> Mapping[str, sql.Composab
         "metric": sql.Literal(contribution.metric) + raw("::metrics.metric_type"),
         "entity_id": raw(contribution.entity_id),
         "event_key": raw(contribution.event_key),
-        "user": raw(f"coalesce({contribution.user}, 0)"),
+        "user": sql.SQL("coalesce({}, 0)").format(source_places(contribution.source)["made_by"]),
         "value": raw(value),
         "where": raw(contribution.where),
         "distinct_by": raw(contribution.distinct_by or "NULL"),

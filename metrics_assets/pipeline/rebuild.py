@@ -26,6 +26,7 @@ from metrics_assets.catalog import (
     Source,
     metric_set,
 )
+from metrics_assets.catalog.sources import RESOURCE_REVIEW
 from metrics_assets.pipeline import guard, ledger, restored, state
 from metrics_assets.pipeline.crash import point
 from metrics_assets.pipeline.drain import Stopwatch, drain_chunk
@@ -341,7 +342,7 @@ def repair(connection: Connection, scope: Scope, settings: Settings) -> int:
             metrics=metrics_of(scope),
             in_scope=in_scope(scope, "t", "entity_id"),
         )
-        run_statements(connection, "recount/drifted_pairs.sql", **pair_scope(scope))
+        run_statements(connection, "recount/drifted_pairs.sql", **source_places(RESOURCE_REVIEW), **pair_scope(scope))
         sums = sum_places(pair_scope(scope))
         run_statements(connection, "recount/drifted_pair_sums.sql", **sums)
         run_statements(connection, "recount/drifted_model_sums.sql", **sums)

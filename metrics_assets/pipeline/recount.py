@@ -6,13 +6,13 @@ Not here: what becomes of a difference. The drain settles it in its snapshot (dr
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from psycopg import sql
 
-from metrics_assets.catalog import CONTRIBUTIONS, Contribution, Source
-from metrics_assets.catalog.sources import IMAGE, POST
+from metrics_assets.catalog import CONTRIBUTIONS, SOURCES, Contribution, Source
+from metrics_assets.catalog.sources import EXCLUDED_RESOURCE, EXCLUDED_USER, IMAGE, MODEL, MODEL_VERSION, POST
 from metrics_assets.pipeline.places import contribution_places, metric_pairs, pair_places, set_places, source_places
 from metrics_assets.pipeline.statements import run_statements
 from metrics_assets.stores import sqlfile
@@ -39,6 +39,17 @@ class Scope:
         return tuple(c for c in CONTRIBUTIONS if c.source in self.sources)
 
 
+def counted_with(tables: Collection[str]) -> tuple[Source, ...]:
+    """The tables of these names, and those whose rows count otherwise, or for nobody, when one of them changes."""
+    return tuple(
+        source
+        for source in SOURCES
+        if source.table in tables
+        or (EXCLUDED_USER.table in tables and source.user)
+        or (EXCLUDED_RESOURCE.table in tables and source in {MODEL, MODEL_VERSION})
+    )
+
+
 def stage_recount(connection: Connection, scope: Scope) -> None:
     """Count the scope from the sources into the temporary table `recounted` (made by recount/begin.sql)."""
     for together in _counted_together(scope.contributions):
@@ -54,6 +65,7 @@ def stage_recount(connection: Connection, scope: Scope) -> None:
         run_statements(
             connection,
             "recount/version_images.sql",
+            **source_places(IMAGE),
             in_scope=entity_in_scope(scope, "ModelVersion", 'p."modelVersionId"'),
         )
 

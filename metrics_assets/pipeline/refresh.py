@@ -319,7 +319,9 @@ def _places(metric_set: MetricSet, output: Output, version: int) -> dict[str, sq
         "searched": raw("TRUE" if metric_set.search else "FALSE"),
         "values": sql.SQL(", ").join(value(c.metric, c.of, c.column) for c in output.counters),
         "pair_sums": sql.SQL(", ").join(
-            sql.SQL("coalesce(p.{}, 0) AS {}").format(pair_column(c.metric), sql.Identifier(c.column))
+            sql.SQL("CASE WHEN x.entity_id IS NULL THEN coalesce(p.{}, 0) ELSE 0 END AS {}").format(
+                pair_column(c.metric), sql.Identifier(c.column)
+            )
             for c in output.counters
             if c.of == ("versions",)
         ),

@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from psycopg import sql
 
 from metrics_assets.catalog import CONTRIBUTIONS, Contribution, MetricSet, Output
+from metrics_assets.catalog.sources import RESOURCE_REVIEW
+from metrics_assets.pipeline.places import source_places
 from metrics_assets.pipeline.recount import Scope, stage_recount
 from metrics_assets.pipeline.statements import run_statements
 from metrics_assets.stores import sqlfile
@@ -21,6 +23,12 @@ _PACKAGE = "metrics_assets.pipeline"
 _SIZE = 3
 _MOST_PAIRS = 1000
 
+
+# What concerns keys that it does not name: a table that is counted anew, and whoever was excluded or is no longer.
+_NOT_DRAINED = """
+SELECT EXISTS (SELECT FROM metrics.capture_marker WHERE counted_at IS NULL)
+    OR EXISTS (SELECT FROM metrics.outbox_excluded_user)
+    OR EXISTS (SELECT FROM metrics.outbox_excluded_resource)"""
 
 EQUAL_RECOUNT = "counters_equal_recount"
 MATCH_PUBLISHED = "rows_match_published_versions"
@@ -37,7 +45,7 @@ class Wrong:
 
 def broken(connection: Connection, metric_set: MetricSet, output: Output, work: sql.Composable) -> tuple[Wrong, ...]:
     """The keys in the temporary table `work` that must not be written."""
-    if scalar(connection, "SELECT EXISTS (SELECT FROM metrics.capture_marker WHERE counted_at IS NULL)"):
+    if scalar(connection, _NOT_DRAINED):
         return ()
     if len(output.key) == 1:
         return _sampled_entities(connection, output)
@@ -62,7 +70,8 @@ def _unlike_published(connection: Connection, work: sql.Composable) -> tuple[Wro
 
 def _sampled_pairs(connection: Connection, work: sql.Composable) -> tuple[Wrong, ...]:
     """Recount a few pairs from the reviews of their versions; none with a long history: the cost is bounded."""
-    statement = sqlfile.compose(_PACKAGE, "sql/rules/pairs_differ.sql", work=work, size=sql.Literal(_SIZE))
+    places = {**source_places(RESOURCE_REVIEW), "work": work, "size": sql.Literal(_SIZE)}
+    statement = sqlfile.compose(_PACKAGE, "sql/rules/pairs_differ.sql", **places)
     return tuple(
         _wrong_number((int(model), str(base_model)), str(metric), stored, recounted)
         for model, base_model, metric, stored, recounted in rows(connection, statement)

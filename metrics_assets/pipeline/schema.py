@@ -18,7 +18,7 @@ from metrics_assets.catalog import CONTRIBUTIONS, LOG_CONTRIBUTIONS, LOGS, SETS,
 from metrics_assets.errors import ConfigurationError
 from metrics_assets.pipeline import declared, guard, job_tables, logs
 from metrics_assets.pipeline.drain import sum_all_anew
-from metrics_assets.pipeline.places import dirty_table, pair_column, pair_metrics
+from metrics_assets.pipeline.places import dirty_table, pair_column, pair_metrics, raw
 from metrics_assets.pipeline.rebuild import mark_dirty
 from metrics_assets.stores import Stores, sqlfile
 from metrics_assets.stores.postgres import Connection, Lock, locked, rows, scalar, without_timeout
@@ -156,13 +156,14 @@ def _catalog_statements() -> Iterator[sql.Composed]:
 
 
 def _require_application_tables(connection: Connection) -> None:
-    missing = guard.missing_columns(connection, SOURCES)
+    theirs = [source for source in SOURCES if source.schema is None]
+    missing = guard.missing_columns(connection, theirs)
     if missing:
         raise ConfigurationError(
             f"The application's database lacks {', '.join(missing)}. Point METRICS_POSTGRES_DSN at the application's "
             "database, or create its tables for local use: `metrics-assets schema apply --with-application-tables`."
         )
-    guard.require_seen(guard.look(connection))
+    guard.require_seen(guard.look(connection, theirs))
 
 
 def _clickhouse(stores: Stores, ran: list[str], logs: str | None, dry_run: bool) -> None:
@@ -256,7 +257,7 @@ def trigger_statements(source: Source, relation: str) -> tuple[sql.Composed, ...
 def _install(connection: Connection, source: Source, run: Callable[[str | sql.Composed], None], dry_run: bool) -> bool:
     """Install or repair capture on one source in one transaction; False when it was whole already."""
     if dry_run:
-        for statement in (*capture_statements(source), *trigger_statements(source, f'"{source.table}"')):
+        for statement in (*capture_statements(source), *trigger_statements(source, source.relation)):
             run(statement)
         for removal in _removals(connection, source):
             run(removal)
@@ -282,9 +283,7 @@ def _install(connection: Connection, source: Source, run: Callable[[str | sql.Co
             for statement in trigger_statements(source, relation):
                 run(statement)
         # the triggers' lock has kept writers out since the first statement, so this sees what capture will not
-        had_rows = bool(
-            scalar(connection, sql.SQL("SELECT EXISTS (SELECT FROM {})").format(sql.Identifier(source.table)))
-        )
+        had_rows = bool(scalar(connection, sql.SQL("SELECT EXISTS (SELECT FROM {})").format(raw(source.relation))))
         capture = guard.look(connection, [source])[source.table]
         connection.execute(
             "INSERT INTO metrics.capture (source, fingerprint, files, had_rows) VALUES (%s, %s, %s, %s) "

@@ -96,7 +96,7 @@ def _job_slices(clickhouse: ClickHouse, scope: Scope) -> int:
 def _of_counted_users(connection: Connection) -> str:
     """ClickHouse condition that leaves out excluded users."""
     users = [row[0] for row in rows(connection, "SELECT user_id FROM metrics.excluded_user ORDER BY user_id")]
-    condition = f"NOT ({in_list('userId', users)})"
+    condition = f"NOT ifNull({in_list('userId', users)}, 0)"
     if len(condition) > _LONGEST_LIST_CHARACTERS:
         raise Refused(
             f"The list of {len(users)} excluded users takes {len(condition)} characters and does not fit into one "

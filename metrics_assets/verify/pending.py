@@ -9,7 +9,7 @@ from typing import NamedTuple
 from metrics_assets.stores import sqlfile
 from metrics_assets.stores.clickhouse import ClickHouse
 from metrics_assets.stores.postgres import Connection, scalar
-from metrics_assets.verify.scope import PACKAGE, run_script
+from metrics_assets.verify.scope import PACKAGE, in_list, run_script
 
 _LOOKS_AT_PARTS = 5
 _PATCH = re.compile(r"patch-[0-9a-f]+-(.*)")
@@ -17,7 +17,7 @@ _PATCH = re.compile(r"patch-[0-9a-f]+-(.*)")
 
 _CAPTURED = (
     *("model", "model_version", "post", "image", "resource_review", "donation", "comment", "collection_item"),
-    "buzz_tip",
+    *("buzz_tip", "excluded_user", "excluded_resource"),
 )
 """Sources with an outbox table, as the tables are named."""
 
@@ -59,6 +59,7 @@ def stage_log_arrivals(connection: Connection, clickhouse: ClickHouse) -> None:
         if versions is None:
             connection.execute("INSERT INTO pending_everything VALUES (%s)", [f"{log.name}: parts keep merging"])
             continue
+        versions += _versions_of_changed_users(connection, clickhouse, log)
         with (
             connection.cursor() as cursor,
             cursor.copy("COPY pending_key (entity_type, entity_id) FROM STDIN") as copy,
@@ -96,6 +97,16 @@ def _uncounted_versions(connection: Connection, clickhouse: ClickHouse, log: _Lo
         if parts_read == len(names):
             return [version for version in versions if version > 0]
     return None
+
+
+def _versions_of_changed_users(connection: Connection, clickhouse: ClickHouse, log: _Log) -> list[int]:
+    """Versions that concern users who were excluded, or no longer are, since the log was counted."""
+    users = connection.execute(sqlfile.compose(PACKAGE, "sql/uncounted_users.sql"), {"log": log.name}).fetchall()
+    found = clickhouse.rows(
+        f"SELECT DISTINCT {log.versions} AS version FROM {log.name} "
+        f"WHERE version > 0 AND {in_list('userId', [user for (user,) in users])}"
+    )
+    return [version for (version,) in found]
 
 
 def _versions_in(clickhouse: ClickHouse, log: _Log, names: Sequence[str], settings: str = "") -> tuple[set[int], int]:

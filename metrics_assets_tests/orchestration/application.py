@@ -26,6 +26,7 @@ _OURS = (
     "metrics.ledger",
     "metrics.day_state",
     "metrics.rejected",
+    "metrics.log_left_out",
 )
 _CLICKHOUSE = ("entityMetricEvents", "entityMetricDaily", "entityMetricTotals", *(log.table for log in LOGS))
 
@@ -34,7 +35,7 @@ def empty(stores: Stores) -> None:
     """As if the schema had just been applied to an application without rows."""
     with stores.postgres.connection() as connection:
         outputs = sorted({f'"{output.table}"' for metric_set in SETS for output in metric_set.outputs})
-        tables = [f'"{source.table}"' for source in SOURCES]
+        tables = [source.relation for source in SOURCES]
         _run(connection, f"TRUNCATE {', '.join([*tables, *outputs])}")
         # a table in a new file is recounted
         for table, capture in guard.look(connection).items():

@@ -34,6 +34,7 @@ _OURS = (
     *(f"metrics.{name}" for name in ("batch_event", "batch_total", "publish_queue", "search_queue", "log_cursor")),
     *(f"metrics.{name}" for name in ("batch_day", "log_count", "model_sum", "ledger", "day_state")),
     "metrics.rejected",
+    "metrics.log_left_out",
 )
 
 
@@ -58,7 +59,7 @@ def one(stores: Stores, query: str) -> Any:
 
 def empty(stores: Stores) -> None:
     """As if the schema had just been applied to an application without rows; dearer things than rows stay."""
-    tables = [f'"{source.table}"' for source in SOURCES]
+    tables = [source.relation for source in SOURCES]
     outputs = sorted({f'"{output.table}"' for metric_set in SETS for output in metric_set.outputs})
     write(stores, f"TRUNCATE {', '.join([*tables, *outputs])}")
     with stores.postgres.connection() as connection:
@@ -99,11 +100,11 @@ def download(stores: Stores, *, version: int = 10, at: str = "now()", user: int 
     )
 
 
-def job(stores: Stores, job_id: str, *, at: str = "now()", versions: str = "[10]") -> None:
+def job(stores: Stores, job_id: str, *, at: str = "now()", versions: str = "[10]", user: int = 1) -> None:
     """A generation job arrives in the log."""
     stores.clickhouse.command(
         "INSERT INTO orchestration.jobs (jobId, userId, jobType, createdAt, resourcesUsed) "
-        f"SELECT '{job_id}', 1, 'TextToImage', {at}, {versions}"
+        f"SELECT '{job_id}', {user}, 'TextToImage', {at}, {versions}"
     )
 
 

@@ -12,10 +12,12 @@ Numbers = dict[tuple[str, str, str], int]
 _DOWNLOADS = (
     "SELECT modelVersionId, count() FROM"
     " (SELECT DISTINCT type, time, userId, modelId, modelVersionId, ip FROM modelVersionEvents WHERE type = 'Download')"
-    " WHERE modelVersionId > 0 GROUP BY modelVersionId"
+    " WHERE modelVersionId > 0 AND NOT has({nobody}, userId) GROUP BY modelVersionId"
 )
 _GENERATIONS = (
-    "SELECT version, count() FROM (SELECT DISTINCT jobId, arrayJoin(resourcesUsed) AS version FROM orchestration.jobs)"
+    "SELECT version, count() FROM"
+    " (SELECT DISTINCT jobId, arrayJoin(resourcesUsed) AS version FROM orchestration.jobs"
+    " WHERE NOT has({nobody}, userId))"
     " WHERE version > 0 GROUP BY version"
 )
 _OUTPUTS = {
@@ -41,10 +43,13 @@ _METRICS = {
 def count_by_hand(stores: Stores) -> Numbers:
     """(output table, key, counter) → value, for every entity and pair that exists."""
     with stores.postgres.connection() as connection, connection.transaction():
+        nobody = [user for (user,) in connection.execute("SELECT user_id FROM metrics.excluded_user").fetchall()]
         for table, query in (("hand_download", _DOWNLOADS), ("hand_generation", _GENERATIONS)):
             connection.execute(f"CREATE TEMP TABLE {table} (version_id bigint, total bigint) ON COMMIT DROP".encode())
             with connection.cursor() as cursor:
-                cursor.executemany(f"INSERT INTO {table} VALUES (%s, %s)".encode(), stores.clickhouse.rows(query))
+                cursor.executemany(
+                    f"INSERT INTO {table} VALUES (%s, %s)".encode(), stores.clickhouse.rows(query.format(nobody=nobody))
+                )
         text = resources.files(__package__).joinpath("hand_count.sql").read_bytes()
         return {(output, key, counter): value for output, key, counter, value in connection.execute(text).fetchall()}
 

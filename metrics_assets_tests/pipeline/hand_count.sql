@@ -1,50 +1,68 @@
 -- What every output row should hold, counted the plain way: one scalar subquery a number, nothing shared with the pipeline
 -- or with `verify`. A row dated more than a day ahead does not count yet. Reads the application's tables and the temporary
--- tables hand_download and hand_generation (version_id, total). Columns: output, key, counter, value.
-WITH review AS (
+-- tables hand_download and hand_generation (version_id, total), which know of no excluded user. An excluded version, or
+-- model, has zeros. Columns: output, key, counter, value.
+WITH no_user AS (
+    SELECT user_id FROM metrics.excluded_user
+), no_version AS (
+    SELECT entity_id FROM metrics.excluded_resource WHERE entity_type = 'ModelVersion'
+), no_model AS (
+    SELECT entity_id FROM metrics.excluded_resource WHERE entity_type = 'Model'
+), review AS (
     SELECT * FROM "ResourceReview"
     WHERE exclude = false AND "tosViolation" = false AND "userId" IS NOT NULL
       AND coalesce("createdAt", 'epoch') <= localtimestamp + interval '1 day'
+      AND "userId" NOT IN (SELECT user_id FROM no_user)
 ), image AS (
-    SELECT * FROM "Image" WHERE coalesce("createdAt", 'epoch') <= localtimestamp + interval '1 day'
+    SELECT * FROM "Image"
+    WHERE coalesce("createdAt", 'epoch') <= localtimestamp + interval '1 day'
+      AND ("userId" IN (SELECT user_id FROM no_user)) IS NOT TRUE
 ), comment AS (
     SELECT * FROM "Comment"
     WHERE "tosViolation" = false AND coalesce("createdAt", 'epoch') <= localtimestamp + interval '1 day'
+      AND ("userId" IN (SELECT user_id FROM no_user)) IS NOT TRUE
 ), item AS (
-    SELECT * FROM "CollectionItem" WHERE coalesce("createdAt", 'epoch') <= localtimestamp + interval '1 day'
+    SELECT * FROM "CollectionItem"
+    WHERE coalesce("createdAt", 'epoch') <= localtimestamp + interval '1 day'
+      AND ("addedById" IN (SELECT user_id FROM no_user)) IS NOT TRUE
 ), tip AS (
     SELECT * FROM "BuzzTip"
     WHERE "entityType"::text = 'Model' AND coalesce("createdAt", 'epoch') <= localtimestamp + interval '1 day'
+      AND ("fromUserId" IN (SELECT user_id FROM no_user)) IS NOT TRUE
 ), donation AS (
-    SELECT * FROM "Donation" WHERE coalesce("createdAt", 'epoch') <= localtimestamp + interval '1 day'
-), version AS (
+    SELECT * FROM "Donation"
+    WHERE coalesce("createdAt", 'epoch') <= localtimestamp + interval '1 day'
+      AND ("userId" IN (SELECT user_id FROM no_user)) IS NOT TRUE
+), any_version AS (
     SELECT v.id, v."modelId", v."baseModel"::text AS base_model, v.status::text AS status,
            (SELECT coalesce(sum(total), 0) FROM hand_download d WHERE d.version_id = v.id) AS downloads,
            (SELECT coalesce(sum(total), 0) FROM hand_generation g WHERE g.version_id = v.id) AS generations,
            (SELECT count(*) FROM image i JOIN "Post" p ON p.id = i."postId"
             WHERE p."modelVersionId" = v.id AND p."publishedAt" IS NOT NULL) AS images,
            (SELECT count(*) FROM donation d WHERE d."modelVersionId" = v.id) AS tips,
-           (SELECT coalesce(sum(amount), 0) FROM donation d WHERE d."modelVersionId" = v.id) AS buzz
+           (SELECT coalesce(sum(amount), 0) FROM donation d WHERE d."modelVersionId" = v.id) AS buzz,
+           (SELECT count(DISTINCT "userId") FROM review r WHERE r."modelVersionId" = v.id AND recommended) AS ups,
+           (SELECT count(DISTINCT "userId") FROM review r WHERE r."modelVersionId" = v.id AND NOT recommended) AS downs,
+           v.id IN (SELECT entity_id FROM no_version) AS is_out
     FROM "ModelVersion" v
+), version AS (
+    SELECT * FROM any_version WHERE NOT is_out
 ), pair AS (
     SELECT DISTINCT v."modelId", v.base_model
-    FROM version v
+    FROM any_version v
     JOIN "Model" m ON m.id = v."modelId"
     WHERE v.status = 'Published' AND v.base_model IS NOT NULL AND v."modelId" > 0
 ), counted (output, key, counter, value) AS (
-    SELECT 'ModelVersionMetric', v.id::text, c.counter, c.value
-    FROM version v
+    SELECT 'ModelVersionMetric', v.id::text, c.counter, CASE WHEN v.is_out THEN 0 ELSE c.value END
+    FROM any_version v
     CROSS JOIN LATERAL (VALUES
         ('downloadCount', v.downloads), ('generationCount', v.generations), ('imageCount', v.images),
         ('tippedCount', v.tips), ('tippedAmountCount', v.buzz),
-        ('thumbsUpCount',
-         (SELECT count(DISTINCT "userId") FROM review r WHERE r."modelVersionId" = v.id AND recommended)),
-        ('thumbsDownCount',
-         (SELECT count(DISTINCT "userId") FROM review r WHERE r."modelVersionId" = v.id AND NOT recommended))
+        ('thumbsUpCount', v.ups), ('thumbsDownCount', v.downs)
     ) AS c (counter, value)
     WHERE v.id > 0
     UNION ALL
-    SELECT 'ModelMetric', m.id::text, c.counter, c.value
+    SELECT 'ModelMetric', m.id::text, c.counter, CASE WHEN m.id IN (SELECT entity_id FROM no_model) THEN 0 ELSE c.value END
     FROM "Model" m
     CROSS JOIN LATERAL (VALUES
         ('downloadCount', (SELECT coalesce(sum(downloads), 0) FROM version v WHERE v."modelId" = m.id)),
@@ -62,7 +80,8 @@ WITH review AS (
     ) AS c (counter, value)
     WHERE m.id > 0
     UNION ALL
-    SELECT c.output, p."modelId" || ' ' || p.base_model, c.counter, c.value
+    SELECT c.output, p."modelId" || ' ' || p.base_model, c.counter,
+           CASE WHEN p."modelId" IN (SELECT entity_id FROM no_model) THEN 0 ELSE c.value END
     FROM pair p
     CROSS JOIN LATERAL (
         SELECT count(DISTINCT r."userId") FILTER (WHERE r.recommended) AS up,
@@ -72,7 +91,7 @@ WITH review AS (
         WHERE v."modelId" = p."modelId" AND v.base_model = p.base_model AND v.status = 'Published'
     ) thumbs
     CROSS JOIN LATERAL (
-        SELECT sum(downloads) AS downloads, sum(images) AS images
+        SELECT coalesce(sum(downloads), 0) AS downloads, coalesce(sum(images), 0) AS images
         FROM version v
         WHERE v."modelId" = p."modelId" AND v.base_model = p.base_model AND v.status = 'Published'
     ) traffic

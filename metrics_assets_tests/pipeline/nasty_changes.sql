@@ -43,7 +43,7 @@ WHEN NOT MATCHED THEN INSERT (id, "modelId", "modelVersionId", "userId") VALUES 
 INSERT INTO "Comment" (id, "modelId", "userId", "createdAt") VALUES ({row}, {id}, 1, coalesce({at}, timestamp 'epoch'))
 ON CONFLICT (id) DO UPDATE SET "modelId" = excluded."modelId", "tosViolation" = {truth};
 DELETE FROM "Comment" WHERE id = {row};
-INSERT INTO "CollectionItem" (id, "collectionId", "modelId", "createdAt") VALUES ({row}, 1, {id}, {at})
+INSERT INTO "CollectionItem" (id, "collectionId", "modelId", "addedById", "createdAt") VALUES ({row}, 1, {id}, {user}, {at})
 ON CONFLICT (id) DO UPDATE SET "modelId" = nullif({id}, {other});
 DELETE FROM "CollectionItem" WHERE id = {row};
 INSERT INTO "BuzzTip" ("entityType", "entityId", "fromUserId", "toUserId", amount) VALUES ('Model', {id}, {user}, 1, {row})
@@ -65,3 +65,12 @@ INSERT INTO "Image" (id, "userId", "postId", "createdAt") VALUES ({row}, 1, {id}
 ON CONFLICT (id) DO UPDATE SET "postId" = nullif({id}, {other});
 UPDATE "Image" SET "postId" = 6 - "postId";
 DELETE FROM "Image" WHERE id = {row};
+
+INSERT INTO metrics.excluded_user (user_id) VALUES ({user}) ON CONFLICT (user_id) DO UPDATE SET reason = 'again';
+DELETE FROM metrics.excluded_user WHERE user_id = {user};
+DELETE FROM metrics.excluded_user;
+UPDATE metrics.excluded_user SET user_id = user_id + 1 WHERE user_id = (SELECT max(user_id) FROM metrics.excluded_user);
+INSERT INTO metrics.excluded_resource (entity_type, entity_id) VALUES ('ModelVersion', {id}) ON CONFLICT DO NOTHING;
+INSERT INTO metrics.excluded_resource (entity_type, entity_id) VALUES ('Model', {id}) ON CONFLICT DO NOTHING;
+DELETE FROM metrics.excluded_resource WHERE entity_id = {id};
+UPDATE metrics.excluded_resource SET entity_id = 6 - entity_id WHERE entity_type = 'ModelVersion';

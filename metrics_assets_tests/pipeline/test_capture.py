@@ -125,7 +125,7 @@ def test_a_restore_that_switches_triggers_off_is_captured(filled: Stores, settin
 
 def test_truncated_tables_count_nothing_in_any_store(filled: Stores, settings: Settings) -> None:
     for source in SOURCES:
-        write(filled, f'TRUNCATE "{source.table}"')
+        write(filled, f"TRUNCATE {source.relation}")
         tick_exact(filled, settings)
     assert read(filled, 'SELECT * FROM "ModelMetric"') == []
     assert read(filled, 'SELECT * FROM "ModelVersionMetric"') == []

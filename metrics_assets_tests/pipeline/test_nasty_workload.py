@@ -89,10 +89,12 @@ class _Life:
         at = self.rng.choice(["now()", "toStartOfDay(now())", f"now() - toIntervalDay({self.rng.randint(1, 60)})"])
         match self.rng.randint(0, 4):
             case 0 | 1:
-                download(self.stores, version=self.rng.choice([-1, 0, 1, 2, 3, 77]), at=at, ip="1")
+                version, user = self.rng.choice([-1, 0, 1, 2, 3, 77]), self.rng.randint(-1, 2)
+                download(self.stores, version=version, at=at, user=user, ip="1")
             case 2 | 3:
                 used = [self.rng.choice([-1, 0, 1, 2, 3, 4]) for _ in range(self.rng.randint(1, 3))]
-                job(self.stores, f"j{self.rng.randint(1, 5)}", at=at, versions=str(used))
+                name, user = f"j{self.rng.randint(1, 5)}", self.rng.randint(1, 3)
+                job(self.stores, name, at=at, versions=str(used), user=user)
             case _:
                 self.stores.clickhouse.command(self._filled(self.rng.choice(_REWRITES)))
 

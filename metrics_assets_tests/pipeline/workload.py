@@ -112,6 +112,23 @@ class Workload(RuleBasedStateMachine):
         if one_in == 0:
             write(self.stores, f'TRUNCATE "{table}"')
 
+    @rule(user=st.integers(0, 8), excluded=st.booleans())
+    def exclude_user(self, user: int, excluded: bool) -> None:
+        """Somebody counts nowhere from now on, or everywhere again."""
+        if excluded:
+            write(self.stores, f"INSERT INTO metrics.excluded_user (user_id) VALUES ({user}) ON CONFLICT DO NOTHING")
+        else:
+            write(self.stores, f"DELETE FROM metrics.excluded_user WHERE user_id = {user}")
+
+    @rule(entity=st.sampled_from(["Model", "ModelVersion"]), number=st.integers(1, 30), excluded=st.booleans())
+    def exclude_resource(self, entity: str, number: int, excluded: bool) -> None:
+        """A model or version counts nowhere from now on, or everywhere again."""
+        if excluded:
+            values = f"VALUES ('{entity}', {number}) ON CONFLICT DO NOTHING"
+            write(self.stores, f"INSERT INTO metrics.excluded_resource (entity_type, entity_id) {values}")
+        else:
+            write(self.stores, f"DELETE FROM metrics.excluded_resource WHERE entity_id = {number}")
+
     @rule(log=st.sampled_from(["modelVersionEvents", "orchestration.jobs"]))
     def merge_a_log(self, log: str) -> None:
         """ClickHouse merges the parts of a log."""

@@ -174,6 +174,7 @@ def test_a_row_dated_more_than_a_day_ahead_counts_nowhere(small_world: Stores) -
 
 def test_an_excluded_user_counts_nowhere(small_world: Stores) -> None:
     change(small_world, "INSERT INTO metrics.excluded_user (user_id) VALUES (2)")
+    world.count_logs(small_world)
     expected = expected_now(small_world)
     assert {key[1:]: total for key, total in expected.items() if key[0] == "postgres"} == {
         ("ModelVersion", "10", "thumbsUpCount"): 1,

@@ -109,7 +109,8 @@ _POSTGRES_TABLES = (
     '"Model", "ModelVersion", "ResourceReview", "Comment", "CollectionItem", "BuzzTip", "Donation", "Post", "Image", '
     '"ModelMetric", "ModelVersionMetric", "ModelBaseModelMetric", "ReviewStatsByBaseModel", '
     "metrics.dirty_key, metrics.publish_queue, metrics.batch, metrics.batch_event, metrics.batch_total, "
-    "metrics.capture_marker, metrics.log_cursor, metrics.rejected, metrics.excluded_user, metrics.excluded_resource"
+    "metrics.capture_marker, metrics.log_cursor, metrics.log_left_out, metrics.rejected, metrics.excluded_user, "
+    "metrics.excluded_resource"
 )
 _CLICKHOUSE_TABLES = (
     "modelVersionEvents",
@@ -139,13 +140,18 @@ def write(stores: Stores) -> None:
 
 
 def count_logs(stores: Stores) -> None:
-    """Move the cursors of the logs to what the logs hold, as a tick does."""
+    """Move the cursors of the logs to what the logs hold, without users who are excluded, as a tick does."""
     parts = stores.clickhouse.rows(
         "SELECT if(table = 'jobs', 'orchestration.jobs', table), partition_id, min_block_number, max_block_number, "
         "rows FROM system.parts WHERE active AND table IN ('modelVersionEvents', 'jobs')"
     )
     with stores.postgres.connection() as connection:
-        connection.execute("TRUNCATE metrics.log_cursor")
+        connection.execute("TRUNCATE metrics.log_cursor, metrics.log_left_out")
+        connection.execute(
+            "INSERT INTO metrics.log_left_out (log, user_id, left_out, counted) SELECT log, user_id, true, true"
+            " FROM metrics.excluded_user, unnest(%s::text[]) log",
+            (["modelVersionEvents", "orchestration.jobs"],),
+        )
         for log, partition, first, last, row_count in parts:
             connection.execute(
                 """

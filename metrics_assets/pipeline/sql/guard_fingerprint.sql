@@ -2,7 +2,7 @@
 -- that wrote it last; and why its changes cannot be seen, null when they can.
 -- The second is files, captured columns with the labels of their enums, triggers and their functions: all of it can change
 -- values, or miss changes, without a trigger that fires, and look as before by the next tick.
--- Parameters: table names, the names that their functions carry, their captured columns as JSON. Reads catalogs only.
+-- Parameters: table names, the same as a statement has them, the names that their functions carry, their captured columns as JSON. Reads catalogs only.
 SELECT s.table_name,
        md5(concat_ws(
            E'\n',
@@ -26,7 +26,7 @@ FROM (
                  WHERE f.pronamespace = to_regnamespace('metrics')
                    AND f.proname IN (SELECT 'capture_' || given.short_name || '_' || event
                                      FROM unnest('{{insert,update,delete,truncate}}'::text[]) event)) AS functions
-    FROM unnest(%s::text[], %s::text[], %s::jsonb[]) AS given (table_name, short_name, columns)
+    FROM unnest(%s::text[], %s::text[], %s::text[], %s::jsonb[]) AS given (table_name, relation, short_name, columns)
 ) s
 CROSS JOIN LATERAL (
     SELECT string_agg(
@@ -46,7 +46,7 @@ CROSS JOIN LATERAL (
                ',' ORDER BY r.relid) AS files,
            string_agg(DISTINCT coalesce(feed.unseen, captured.unseen), '; ') AS unseen
     FROM (WITH RECURSIVE relation (relid) AS (
-              SELECT to_regclass(quote_ident(s.table_name))::oid
+              SELECT to_regclass(s.relation)::oid
               UNION
               SELECT i.inhrelid FROM pg_inherits i JOIN relation ON i.inhparent = relation.relid
           )

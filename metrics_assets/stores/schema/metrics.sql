@@ -258,10 +258,20 @@ CREATE TABLE IF NOT EXISTS metrics.rejected (
     UNIQUE (source, source_key)
 );
 
+-- What operators leave out of every counter: the rows of a user, a model, a model version. Captured like the
+-- application's tables.
 CREATE TABLE IF NOT EXISTS metrics.excluded_user (
     user_id  integer PRIMARY KEY,
     reason   text NOT NULL DEFAULT '',
     added_at timestamptz NOT NULL DEFAULT now()
+);
+-- Users without whom the days of a log are counted; what they have in it is not `counted` like that yet.
+CREATE TABLE IF NOT EXISTS metrics.log_left_out (
+    log      text NOT NULL,
+    user_id  integer NOT NULL,
+    left_out boolean NOT NULL,
+    counted  boolean NOT NULL,
+    PRIMARY KEY (log, user_id)
 );
 CREATE TABLE IF NOT EXISTS metrics.excluded_resource (
     entity_type metrics.entity_type NOT NULL,

@@ -15,3 +15,9 @@ CREATE INDEX CONCURRENTLY IF NOT EXISTS metrics_donation_created ON "Donation" (
 CREATE INDEX CONCURRENTLY IF NOT EXISTS metrics_post_version ON "Post" ("modelVersionId");
 CREATE INDEX CONCURRENTLY IF NOT EXISTS metrics_image_post ON "Image" ("postId");
 CREATE INDEX CONCURRENTLY IF NOT EXISTS metrics_image_created ON "Image" ("createdAt");
+CREATE INDEX CONCURRENTLY IF NOT EXISTS metrics_review_user ON "ResourceReview" ("userId");
+CREATE INDEX CONCURRENTLY IF NOT EXISTS metrics_collection_item_user ON "CollectionItem" ("addedById");
+CREATE INDEX CONCURRENTLY IF NOT EXISTS metrics_comment_user ON "Comment" ("userId");
+CREATE INDEX CONCURRENTLY IF NOT EXISTS metrics_tip_user ON "BuzzTip" ("fromUserId");
+CREATE INDEX CONCURRENTLY IF NOT EXISTS metrics_donation_user ON "Donation" ("userId");
+CREATE INDEX CONCURRENTLY IF NOT EXISTS metrics_image_user ON "Image" ("userId");

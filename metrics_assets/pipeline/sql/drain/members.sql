@@ -1,7 +1,7 @@
 -- For each (entity, member) that a taken row touches: every row of the source that could make the member count,
 -- before and after. Rows that nobody changed count on both sides; they are found by the source's own index, however many they
 -- are, into a table of their own: what follows is planned by how many there are.
--- Reads {image}, {later}, {table}, metrics.rejected; writes {near}, {member}.
+-- Reads {image}, {later}, {table}, metrics.rejected, excluded_user; writes {near}, {member}.
 SET LOCAL enable_hashjoin = off;
 
 SET LOCAL enable_mergejoin = off;
@@ -29,7 +29,7 @@ SELECT unnest('{{-1,1}}'::smallint[]), {s_columns}
 FROM {near} s
 WHERE NOT EXISTS (SELECT FROM {image} i WHERE {i_is_s})
   AND NOT EXISTS (SELECT FROM {later} l WHERE {l_is_s})
-  AND NOT EXISTS (SELECT FROM metrics.rejected r WHERE r.source = {source} AND r.source_key = {s_key_text})
+  AND {s_admitted}
 UNION ALL
 SELECT unnest('{{-1,1}}'::smallint[]), {l_columns}
 FROM {later} l

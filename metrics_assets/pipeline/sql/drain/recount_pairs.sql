@@ -1,16 +1,16 @@
--- Marked pairs from the reviews of their published versions. Reads base_model_total, "ModelVersion", "ResourceReview";
--- writes base_model_total, moved_pair.
+-- Marked pairs from the reviews of their published versions. Reads base_model_total, "ModelVersion", "ResourceReview",
+-- metrics.rejected, excluded_user, excluded_resource; writes base_model_total, moved_pair.
 WITH counted AS (
     SELECT p.model_id, p.base_model,
-           count(DISTINCT r."userId") FILTER (WHERE r.recommended) AS up,
-           count(DISTINCT r."userId") FILTER (WHERE NOT r.recommended) AS down
+           count(DISTINCT s."userId") FILTER (WHERE s.recommended) AS up,
+           count(DISTINCT s."userId") FILTER (WHERE NOT s.recommended) AS down
     FROM metrics.base_model_total p
     JOIN "ModelVersion" v
       ON v."modelId" = p.model_id AND v."baseModel"::text = p.base_model AND v.status::text = 'Published'
-    LEFT JOIN "ResourceReview" r
-           ON r."modelVersionId" = v.id AND NOT r.exclude AND NOT r."tosViolation"
-          AND NOT EXISTS (SELECT FROM metrics.rejected x
-                          WHERE x.source = 'ResourceReview' AND x.source_key = r.id::text)
+    LEFT JOIN "ResourceReview" s
+           ON s."modelVersionId" = v.id AND NOT s.exclude AND NOT s."tosViolation" AND {s_admitted}
+          AND NOT EXISTS (SELECT FROM metrics.excluded_resource x
+                          WHERE x.entity_type = 'ModelVersion' AND x.entity_id = v.id)
     WHERE p.recount
     GROUP BY p.model_id, p.base_model
 ), written AS (

@@ -1,6 +1,7 @@
 -- Downloads of what was touched, and what was counted of it before: rows equal in type, time, user, model, version and ip
 -- are one event delivered again, a null among them or not. One hash of all of them makes them distinct: uniqExact keeps one
--- for each entity, and takes more than twice the time. A day of many millions spills to disk.
+-- for each entity, and takes more than twice the time. A day of many millions spills to disk. `left_out`: the token of users
+-- who count nowhere, 0 when there is none.
 -- Reads modelVersionEvents by day, entityMetricTouched, entityMetricDaily.
 SELECT entityId, day, sum(total), sum(stored)
 FROM
@@ -11,6 +12,8 @@ FROM
         SELECT toUInt32(modelVersionId) AS entityId, toDate32(time, 'UTC') AS day
         FROM modelVersionEvents
         WHERE type = 'Download' AND modelVersionId > 0
+          AND ({left_out:UInt64} = 0
+               OR ifNull(toUInt32(userId) NOT IN (SELECT entityId FROM entityMetricTouched WHERE token = {left_out:UInt64}), 1))
           AND toDate32(time, 'UTC') IN (SELECT DISTINCT day FROM entityMetricTouched WHERE token = {token:UInt64})
           AND (toDate32(time, 'UTC'), toUInt32(modelVersionId)) IN
               (SELECT day, entityId FROM entityMetricTouched WHERE token = {token:UInt64})

@@ -8,6 +8,8 @@ FROM
            toInt64(uniqExact((type, time, userId, modelId, modelVersionId, ip))) AS total
     FROM modelVersionEvents
     WHERE type = 'Download' AND modelVersionId > 0 AND toDate32(time, 'UTC') BETWEEN {first:Date32} AND {last:Date32}
+      AND ({left_out:UInt64} = 0
+           OR ifNull(toUInt32(userId) NOT IN (SELECT entityId FROM entityMetricTouched WHERE token = {left_out:UInt64}), 1))
     GROUP BY entityId, day
     UNION ALL
     SELECT entityId, day, toInt64(0)

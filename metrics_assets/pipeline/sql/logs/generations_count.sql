@@ -10,6 +10,8 @@ FROM
         FROM orchestration.jobs
         ARRAY JOIN arrayDistinct(resourcesUsed) AS used
         WHERE used > 0
+          AND ({left_out:UInt64} = 0
+               OR ifNull(toUInt32(userId) NOT IN (SELECT entityId FROM entityMetricTouched WHERE token = {left_out:UInt64}), 1))
           AND toUInt32(used) IN (SELECT entityId FROM entityMetricTouched WHERE token = {token:UInt64})
           AND jobId IN
           (

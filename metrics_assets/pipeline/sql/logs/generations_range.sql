@@ -11,6 +11,8 @@ FROM
         FROM orchestration.jobs
         ARRAY JOIN arrayDistinct(resourcesUsed) AS used
         WHERE used > 0
+          AND ({left_out:UInt64} = 0
+               OR ifNull(toUInt32(userId) NOT IN (SELECT entityId FROM entityMetricTouched WHERE token = {left_out:UInt64}), 1))
           AND jobId IN (SELECT jobId FROM orchestration.jobs
                         WHERE toDate32(createdAt, 'UTC') BETWEEN {first:Date32} AND {last:Date32})
         GROUP BY jobId, entityId

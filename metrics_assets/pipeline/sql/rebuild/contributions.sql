@@ -7,5 +7,5 @@ COPY (
     FROM {table} s
     WHERE ({where}) AND {entity_id} > 0 AND {in_days}
       AND NOT ({uncountable})
-      AND NOT EXISTS (SELECT FROM metrics.rejected r WHERE r.source = {source} AND r.source_key = {s_key_text})
+      AND {s_admitted}
 ) TO STDOUT

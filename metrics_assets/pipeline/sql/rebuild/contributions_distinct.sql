@@ -7,7 +7,7 @@ COPY (
     WHERE ({where}) AND {entity_id} > 0
       AND {member_in_days}
       AND NOT ({uncountable})
-      AND NOT EXISTS (SELECT FROM metrics.rejected r WHERE r.source = {source} AND r.source_key = {s_key_text})
+      AND {s_admitted}
     GROUP BY {entity_id}, {distinct_by}
     HAVING min({counted_at}) >= {first} AND min({counted_at}) < {end}
 ) TO STDOUT

@@ -1,17 +1,18 @@
 -- Models whose pairs differ from a recount in existence or in a number, or wait for theirs. Reads "ModelVersion", "ResourceReview",
--- base_model_total; writes drifted.
+-- metrics.rejected, excluded_user, excluded_resource, base_model_total; writes drifted.
 INSERT INTO drifted (entity_type, entity_id)
 SELECT DISTINCT 'Model'::metrics.entity_type, model_id
 FROM (
     SELECT model_id, base_model, count(*) FILTER (WHERE recommends) AS up, count(*) FILTER (WHERE advises_against) AS down
     FROM (
-        SELECT v."modelId" AS model_id, v."baseModel"::text AS base_model, r."userId",
-               bool_or(r.recommended) AS recommends, bool_or(NOT r.recommended) AS advises_against
+        SELECT v."modelId" AS model_id, v."baseModel"::text AS base_model, s."userId",
+               bool_or(s.recommended) AS recommends, bool_or(NOT s.recommended) AS advises_against
         FROM "ModelVersion" v
-        LEFT JOIN "ResourceReview" r
-               ON r."modelVersionId" = v.id AND NOT r.exclude AND NOT r."tosViolation" AND r."userId" IS NOT NULL
-              AND NOT EXISTS (SELECT FROM metrics.rejected x
-                              WHERE x.source = 'ResourceReview' AND x.source_key = r.id::text)
+        LEFT JOIN "ResourceReview" s
+               ON s."modelVersionId" = v.id AND NOT s.exclude AND NOT s."tosViolation" AND s."userId" IS NOT NULL
+              AND {s_admitted}
+              AND NOT EXISTS (SELECT FROM metrics.excluded_resource x
+                              WHERE x.entity_type = 'ModelVersion' AND x.entity_id = v.id)
         WHERE v.status::text = 'Published' AND (v."modelId", v."baseModel") IS NOT NULL AND {versions_in_scope}
         GROUP BY 1, 2, 3
     ) by_user

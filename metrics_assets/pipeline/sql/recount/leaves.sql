@@ -5,7 +5,7 @@ FROM (
     SELECT {entity_id} AS id, {totals}
     FROM {table} s
     WHERE ({any_counts}) AND {entity_id} > 0 AND {in_scope}
-      AND NOT EXISTS (SELECT FROM metrics.rejected r WHERE r.source = {source} AND r.source_key = {s_key_text})
+      AND {s_admitted}
     GROUP BY 1
 ) n
 CROSS JOIN LATERAL (VALUES {by_metric}) AS v (metric_type, total)

@@ -8,7 +8,7 @@ FROM (
         SELECT {entity_id} AS id, {distinct_by} AS member, {counting}
         FROM {table} s
         WHERE ({any_counts}) AND {entity_id} > 0 AND {distinct_by} IS NOT NULL AND {in_scope}
-          AND NOT EXISTS (SELECT FROM metrics.rejected r WHERE r.source = {source} AND r.source_key = {s_key_text})
+          AND {s_admitted}
         GROUP BY 1, 2
     ) m
     GROUP BY id

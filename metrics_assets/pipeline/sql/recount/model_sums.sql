@@ -1,7 +1,8 @@
--- What models sum of their versions, from these. Reads "ModelVersion", leaf_total.
+-- What models sum of their versions, from these. Reads "ModelVersion", excluded_resource, leaf_total.
 SELECT v."modelId" AS model_id, t.metric_type, sum(t.total)::bigint AS total
 FROM "ModelVersion" v
 JOIN metrics.leaf_total t
   ON t.entity_type = 'ModelVersion' AND t.entity_id = v.id AND t.metric_type IN ({version_metrics})
 WHERE v."modelId" > 0 AND {versions_in_scope}
+  AND NOT EXISTS (SELECT FROM metrics.excluded_resource x WHERE x.entity_type = 'ModelVersion' AND x.entity_id = v.id)
 GROUP BY 1, 2

@@ -4,5 +4,5 @@ SELECT 'ModelVersion', p."modelVersionId", 'Image', count(*)
 FROM "Image" s
 JOIN "Post" p ON p.id = s."postId"
 WHERE p."publishedAt" IS NOT NULL AND p."modelVersionId" > 0 AND p.id > 0 AND {in_scope}
-  AND NOT EXISTS (SELECT FROM metrics.rejected r WHERE r.source = 'Image' AND r.source_key = s.id::text)
+  AND {s_admitted}
 GROUP BY p."modelVersionId"

@@ -1,24 +1,25 @@
 -- A few of the pairs just taken, none with a long history, whose users differ from the reviews of their Published versions.
 -- A pair with a change of such a review, or of a version of its model, on its way is left out. Reads {work}, "ModelVersion",
--- "ResourceReview", both by index, metrics.rejected, the outbox.
+-- "ResourceReview", both by index, metrics.rejected, excluded_user, excluded_resource, the outbox.
 WITH sampled AS (
     SELECT "modelId", "baseModel", "thumbsUpCount" AS stored_up, "thumbsDownCount" AS stored_down
-    FROM {work}
+    FROM {work} w
     WHERE alive AND "thumbsUpCount" + "thumbsDownCount" <= 1000
+      AND NOT EXISTS (SELECT FROM metrics.excluded_resource x WHERE x.entity_type = 'Model' AND x.entity_id = w."modelId")
     LIMIT {size}
 ), version AS (
     SELECT s."modelId", s."baseModel", v.id
     FROM sampled s
     JOIN "ModelVersion" v
       ON v."modelId" = s."modelId" AND v."baseModel"::text = s."baseModel" AND v.status::text = 'Published'
+    WHERE NOT EXISTS (SELECT FROM metrics.excluded_resource x WHERE x.entity_type = 'ModelVersion' AND x.entity_id = v.id)
 ), recounted AS (
     SELECT version."modelId", version."baseModel",
-           count(DISTINCT r."userId") FILTER (WHERE r.recommended) AS up,
-           count(DISTINCT r."userId") FILTER (WHERE NOT r.recommended) AS down
+           count(DISTINCT s."userId") FILTER (WHERE s.recommended) AS up,
+           count(DISTINCT s."userId") FILTER (WHERE NOT s.recommended) AS down
     FROM version
-    JOIN "ResourceReview" r ON r."modelVersionId" = version.id AND NOT r.exclude AND NOT r."tosViolation"
-    WHERE NOT EXISTS (SELECT FROM metrics.rejected x
-                      WHERE x.source = 'ResourceReview' AND x.source_key = r.id::text)
+    JOIN "ResourceReview" s ON s."modelVersionId" = version.id AND NOT s.exclude AND NOT s."tosViolation"
+    WHERE {s_admitted}
     GROUP BY 1, 2
 )
 SELECT s."modelId", s."baseModel", c.metric, c.stored, c.recounted

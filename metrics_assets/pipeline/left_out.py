@@ -1,0 +1,53 @@
+"""Users without whom a log is counted: whose changes a tick has to catch up with, as it does with parts.
+
+Rows in ClickHouse have no captured change when somebody excludes their user. So it is kept here without whom the days
+of a log were counted, and compared with whom `metrics.excluded_user` has now. The caller holds the log's lock, and its
+counts go by what is kept, so that one never counts a user whom another has left out.
+"""
+
+from __future__ import annotations
+
+from psycopg import sql
+
+from metrics_assets.catalog import Log
+from metrics_assets.stores import Stores, sqlfile
+from metrics_assets.stores.postgres import Connection, next_version, rows
+
+_PACKAGE = "metrics_assets.pipeline"
+_COLUMNS = ("token", "entityType", "metricType", "day", "entityId")
+NOBODY = 0
+
+
+def note_changes(connection: Connection, log: Log) -> tuple[int, ...]:
+    """From now on, the log is counted without whoever is excluded now.
+
+    Returns:
+        The users whose rows in the log have to be counted anew for that, until `note_counted` says they were.
+    """
+    found = rows(connection, sqlfile.compose(_PACKAGE, "sql/logs/left_out.sql", log=sql.Literal(log.table)))
+    return tuple(user for (user,) in found)
+
+
+def note_counted(connection: Connection, log: Log) -> None:
+    """Everything that the users of `note_changes` have in the log was counted anew."""
+    connection.execute("DELETE FROM metrics.log_left_out WHERE log = %s AND NOT left_out", (log.table,))
+    connection.execute("UPDATE metrics.log_left_out SET counted = true WHERE log = %s AND NOT counted", (log.table,))
+
+
+def staged(stores: Stores, connection: Connection, log: Log) -> int:
+    """The users without whom the log is counted, in ClickHouse under a token; `NOBODY` when there is none."""
+    users = rows(
+        connection, "SELECT user_id FROM metrics.log_left_out WHERE log = %s AND left_out ORDER BY user_id", log.table
+    )
+    return stage(stores, connection, tuple(user for (user,) in users))
+
+
+def stage(stores: Stores, connection: Connection, users: tuple[int, ...]) -> int:
+    """These users in ClickHouse under a token; `NOBODY` when there is none."""
+    if not users:
+        return NOBODY
+    token = next_version(connection)
+    # ids are unsigned there
+    listed = (f"{token}\tUser\t\t1970-01-01\t{user & 0xFFFFFFFF}\n".encode() for user in users)
+    stores.clickhouse.insert_tsv("entityMetricTouched", _COLUMNS, listed)
+    return token
