@@ -241,6 +241,11 @@ def explain(entity: str, entity_id: int, counter: str, limit: int, as_json: bool
     show(table, console)
     if len(found.behind) > limit:
         console.print(f"… and {len(found.behind) - limit} more.")
+    if found.excluded:
+        console.print(f"Excluded {found.excluded}. It reads as zero (metrics.excluded_resource).")
+    if found.excluded_versions:
+        listed = ", ".join(map(str, found.excluded_versions))
+        console.print(f"Without its excluded versions: {listed} (metrics.excluded_resource).")
     stored = ", ".join(f"{name} {'–' if value is None else value}" for name, value in found.stored.items())
     console.print(f"Sum of {len(found.behind)} rows: {found.listed_sum}. Stored: {stored}.")
     if not found.agrees:

@@ -16,6 +16,13 @@ from metrics_assets.stores import Stores, sqlfile
 from metrics_assets.stores.postgres import Connection, scalar
 
 _PACKAGE = "metrics_assets.pipeline"
+_EXCLUDED = """
+SELECT 'since ' || to_char(added_at AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI') || ' UTC'
+       || coalesce(': ' || nullif(reason, ''), '')
+FROM metrics.excluded_resource WHERE entity_type::text = %s AND entity_id = %s"""
+_EXCLUDED_VERSIONS = """
+SELECT entity_id FROM metrics.excluded_resource
+WHERE entity_type = 'ModelVersion' AND entity_id = ANY (%s) ORDER BY entity_id"""
 
 
 @dataclass(frozen=True)
@@ -35,7 +42,12 @@ class Behind:
 
 @dataclass(frozen=True)
 class Explanation:
-    """A number with its proof: what is listed sums up to what is stored, or the difference shows."""
+    """A number with its proof: what is listed sums up to what is stored, or the difference shows.
+
+    Attributes:
+        excluded: why the entity reads as zero, when an operator has excluded it; what it has is not listed then.
+        excluded_versions: versions of a model that are excluded; what they have is not listed.
+    """
 
     entity: str
     entity_id: int
@@ -44,6 +56,8 @@ class Explanation:
     set_name: str
     behind: tuple[Behind, ...]
     stored: dict[str, int | None]
+    excluded: str | None = None
+    excluded_versions: tuple[int, ...] = ()
 
     @property
     def listed_sum(self) -> int:
@@ -76,7 +90,10 @@ def explain(stores: Stores, entity: str, entity_id: int, counter: str) -> Explan
             versions = [entity_id]
         elif "versions" not in found.of:
             versions = []
-        behind = _behind(stores, connection, entity, entity_id, found, versions)
+        excluded = scalar(connection, _EXCLUDED, entity, entity_id)
+        without = _ids(connection, _EXCLUDED_VERSIONS, versions)
+        counted = [version for version in versions if version not in without]
+        behind = () if excluded else _behind(stores, connection, entity, entity_id, found, counted)
         stored = {
             f'Postgres "{output.table}"': _output_value(connection, output, found, entity_id),
             "ClickHouse entityMetricTotals": stores.clickhouse.scalar(
@@ -86,7 +103,17 @@ def explain(stores: Stores, entity: str, entity_id: int, counter: str) -> Explan
             ),
             "Redis hash": _redis_value(stores, entity, entity_id, found.metric),
         }
-    return Explanation(entity, entity_id, found.column, found.meaning, metric_set.name, behind, stored)
+    return Explanation(
+        entity,
+        entity_id,
+        found.column,
+        found.meaning,
+        metric_set.name,
+        behind,
+        stored,
+        excluded=excluded,
+        excluded_versions=() if entity == "ModelVersion" else tuple(without),
+    )
 
 
 def _find(entity: str, counter: str) -> tuple[MetricSet, Output, Counter]:

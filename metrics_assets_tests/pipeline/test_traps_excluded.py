@@ -11,6 +11,7 @@ from metrics_assets.catalog import LOGS, SETS
 from metrics_assets.pipeline import left_out, schema
 from metrics_assets.pipeline.control import recompute
 from metrics_assets.pipeline.drain import drain_chunk
+from metrics_assets.pipeline.explain import explain
 from metrics_assets.pipeline.rebuild import rebuild
 from metrics_assets.pipeline.tick import collect, tick
 from metrics_assets.settings import Settings
@@ -236,6 +237,23 @@ def test_what_is_excluded_waits_for_a_tick_and_is_no_difference(filled: Stores, 
     assert sum(verdict.pending for verdict in report.sets)
     collect(filled, settings)
     assert verify(filled, []).ok
+
+
+@pytest.mark.parametrize("counter", ["downloadCount", "thumbsUpCount", "imageCount", "tippedAmountCount"])
+def test_a_number_without_what_is_excluded_is_explained(filled: Stores, settings: Settings, counter: str) -> None:
+    write(
+        filled,
+        "INSERT INTO metrics.excluded_resource (entity_type, entity_id, reason) VALUES"
+        " ('ModelVersion', 10, 'ticket 92'), ('Model', 2, '')",
+        "INSERT INTO metrics.excluded_user (user_id) VALUES (2)",
+    )
+    tick_exact(filled, settings)
+    version, model = explain(filled, "ModelVersion", 10, counter), explain(filled, "Model", 1, counter)
+    assert (version.agrees, version.listed_sum, version.excluded_versions) == (True, 0, ())
+    assert version.excluded is not None and version.excluded.endswith("UTC: ticket 92")
+    of_versions = () if counter == "thumbsUpCount" else (10,)
+    assert (model.agrees, model.excluded, model.excluded_versions) == (True, None, of_versions)
+    assert explain(filled, "Model", 2, counter).agrees
 
 
 def test_capture_of_exclusions_that_is_installed_after_they_were_made(filled: Stores, settings: Settings) -> None:
