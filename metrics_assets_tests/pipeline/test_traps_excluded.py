@@ -250,7 +250,7 @@ def test_a_number_without_what_is_excluded_is_explained(filled: Stores, settings
     tick_exact(filled, settings)
     version, model = explain(filled, "ModelVersion", 10, counter), explain(filled, "Model", 1, counter)
     assert (version.agrees, version.listed_sum, version.excluded_versions) == (True, 0, ())
-    assert version.excluded is not None and version.excluded.endswith("UTC: ticket 92")
+    assert (version.excluded or "").endswith("UTC: ticket 92")
     of_versions = () if counter == "thumbsUpCount" else (10,)
     assert (model.agrees, model.excluded, model.excluded_versions) == (True, None, of_versions)
     assert explain(filled, "Model", 2, counter).agrees
