@@ -269,10 +269,8 @@ def _take_all(connection: Connection, waiting: Mapping[Source, int], limit: int 
     leaving_out = EXCLUDED_USER in taken or bool(
         scalar(connection, "SELECT EXISTS (SELECT FROM metrics.excluded_user)")
     )
-    if leaving_out:
-        if EXCLUDED_USER not in taken:
-            run_statements(connection, "drain/image_table.sql", **source_places(EXCLUDED_USER))
-        run_statements(connection, "drain/left_out.sql")
+    if leaving_out and EXCLUDED_USER not in taken:
+        run_statements(connection, "drain/image_table.sql", **source_places(EXCLUDED_USER))
     for source in waiting:
         if source not in EXCLUDING:
             taken[source] = _take(connection, source, waiting[source], limit)

@@ -7,14 +7,19 @@ counts go by what is kept, so that one never counts a user whom another has left
 
 from __future__ import annotations
 
+import hashlib
+
 from psycopg import sql
 
 from metrics_assets.catalog import Log
 from metrics_assets.stores import Stores, sqlfile
-from metrics_assets.stores.postgres import Connection, next_version, rows
+from metrics_assets.stores.postgres import Connection, rows
 
 _PACKAGE = "metrics_assets.pipeline"
 _COLUMNS = ("token", "entityType", "metricType", "day", "entityId")
+# the table forgets after a day, and not while a count reads it
+_STAGED = """
+SELECT uniqExact(entityId) FROM entityMetricTouched WHERE token = {token:UInt64} AND at > now() - INTERVAL 12 HOUR"""
 NOBODY = 0
 
 
@@ -34,20 +39,25 @@ def note_counted(connection: Connection, log: Log) -> None:
     connection.execute("UPDATE metrics.log_left_out SET counted = true WHERE log = %s AND NOT counted", (log.table,))
 
 
-def staged(stores: Stores, connection: Connection, log: Log) -> int:
+def without(stores: Stores, connection: Connection, log: Log) -> int:
     """The users without whom the log is counted, in ClickHouse under a token; `NOBODY` when there is none."""
     users = rows(
         connection, "SELECT user_id FROM metrics.log_left_out WHERE log = %s AND left_out ORDER BY user_id", log.table
     )
-    return stage(stores, connection, tuple(user for (user,) in users))
+    return stage(stores, tuple(user for (user,) in users))
 
 
-def stage(stores: Stores, connection: Connection, users: tuple[int, ...]) -> int:
-    """These users in ClickHouse under a token; `NOBODY` when there is none."""
+def stage(stores: Stores, users: tuple[int, ...]) -> int:
+    """These users in ClickHouse under a token; `NOBODY` when there is none.
+
+    The token is made of them, so that many who stay the same are not sent with every count. It has the highest bit, which
+    no token has that is a number of the sequence.
+    """
     if not users:
         return NOBODY
-    token = next_version(connection)
-    # ids are unsigned there
-    listed = (f"{token}\tUser\t\t1970-01-01\t{user & 0xFFFFFFFF}\n".encode() for user in users)
-    stores.clickhouse.insert_tsv("entityMetricTouched", _COLUMNS, listed)
+    token = int.from_bytes(hashlib.sha256(repr(users).encode()).digest()[:8], "big") | 1 << 63
+    if stores.clickhouse.scalar(_STAGED, {"token": token}) != len(users):
+        # ids are unsigned there
+        listed = (f"{token}\tUser\t\t1970-01-01\t{user & 0xFFFFFFFF}\n".encode() for user in users)
+        stores.clickhouse.insert_tsv("entityMetricTouched", _COLUMNS, listed)
     return token

@@ -104,7 +104,7 @@ def count_touched(
     send_days(stores, connection)
     chunks = stores.clickhouse.tsv(
         sqlfile.read(_PACKAGE, f"sql/logs/{contribution.query}_count.sql"),
-        {"token": token, "left_out": left_out.staged(stores, connection, contribution.log)},
+        {"token": token, "left_out": left_out.without(stores, connection, contribution.log)},
     )
     places = {**_places(contribution), "entities": sql.Literal(list(entities or ()))}
 
@@ -133,7 +133,7 @@ def count_range(stores: Stores, connection: Connection, contribution: LogContrib
         {
             **days,
             "version": next_version(connection),
-            "left_out": left_out.staged(stores, connection, contribution.log),
+            "left_out": left_out.without(stores, connection, contribution.log),
         },
     )
     point("rebuild: days counted")

@@ -204,7 +204,7 @@ def _count_users(stores: Stores, connection: Connection, log: Log, users: tuple[
     """Count what these users have in a log anew; adds the days that moved and returns how many totals did."""
     if not users:
         return 0
-    staged = left_out.stage(stores, connection, users)
+    staged = left_out.stage(stores, users)
     tokens = {contribution: next_version(connection) for contribution in contributions_of(log)}
     for contribution, token in tokens.items():
         stores.clickhouse.command(

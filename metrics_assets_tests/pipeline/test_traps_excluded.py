@@ -145,6 +145,15 @@ def test_a_count_of_a_log_that_died_after_it_had_noted_whom_to_leave_out(filled:
         assert [left_out.note_changes(connection, log) for log in LOGS] == [(), ()]
 
 
+def test_who_is_left_out_of_logs_is_sent_once(filled: Stores, settings: Settings) -> None:
+    _exclude(filled, 1, 2, -3)
+    for user in (1, 5, 6):
+        download(filled, user=user)
+        tick_exact(filled, settings)
+    sent = "SELECT token, count() FROM entityMetricTouched WHERE entityType = 'User' GROUP BY token"
+    assert [number for _, number in filled.clickhouse.rows(sent)] == [3]
+
+
 def test_a_row_ahead_of_its_time_of_somebody_excluded(filled: Stores, settings: Settings) -> None:
     ahead = "localtimestamp + interval '3 days'"
     _exclude(filled, 700)
