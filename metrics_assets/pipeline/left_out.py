@@ -50,12 +50,12 @@ def without(stores: Stores, connection: Connection, log: Log) -> int:
 def stage(stores: Stores, users: tuple[int, ...]) -> int:
     """These users in ClickHouse under a token; `NOBODY` when there is none.
 
-    The token is made of them, so that many who stay the same are not sent with every count. It has the highest bit, which
-    no token has that is a number of the sequence.
+    The token is made of them, so that many who stay the same are not sent with every count. It has the highest bit,
+    which no number of the sequence has.
     """
     if not users:
         return NOBODY
-    token = int.from_bytes(hashlib.sha256(repr(users).encode()).digest()[:8], "big") | 1 << 63
+    token = int.from_bytes(hashlib.sha256(repr(sorted(users)).encode()).digest()[:8], "big") | 1 << 63
     if stores.clickhouse.scalar(_STAGED, {"token": token}) != len(users):
         # ids are unsigned there
         listed = (f"{token}\tUser\t\t1970-01-01\t{user & 0xFFFFFFFF}\n".encode() for user in users)
