@@ -88,7 +88,8 @@ MODEL = Source(
     user=None,
 )
 
-# What counts nowhere, whatever the tables above say: operators write these.
+# What counts nowhere, whatever the tables above say: operators write these. All that counts is that a row is there, and
+# `added_at` is captured because a source has a column beside its key.
 EXCLUDED_USER = Source(
     "excluded_user",
     key=(Column("user_id", "integer"),),

@@ -33,6 +33,7 @@ Metadata: TypeAlias = dict[str, "dg.MetadataValue[Any] | dg.TableSchema | int | 
 OWNERS = ("team:metrics",)
 APPLICATION_GROUP = "application"
 LOGS_GROUP = "logs"
+EXCLUSIONS_GROUP = "exclusions"
 SHARED_GROUP = "entity_metrics"
 
 _PIPELINE = "metrics_assets.pipeline"
@@ -95,9 +96,9 @@ def _counted(kind: str, rows: Iterable[tuple[str, str, str]]) -> str:
 
 
 def source_description(source: Source) -> str:
-    """What of an application table is captured."""
+    """What of a table is captured."""
     if source.schema:
-        return "What operators leave out of every counter. A row that comes or goes is captured like the application's."
+        return "What operators leave out of every counter, from the next tick on."
     columns = _listed(f"`{column.name}`" for column in source.columns)
     return f"A table of the application. A change of {columns} is captured in the writer's own transaction."
 

@@ -1,4 +1,4 @@
-"""The application's tables and logs as external assets, so that lineage runs from source to output."""
+"""Captured tables and logs as external assets, so that lineage runs from source to output."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from metrics_assets.orchestration import describe
 
 
 def table_key(source: Source) -> dg.AssetKey:
-    """Key of an application table."""
-    return dg.AssetKey([describe.APPLICATION_GROUP, source.table])
+    """Key of a captured table: under its schema when it is ours, else under `application`."""
+    return dg.AssetKey([source.schema or describe.APPLICATION_GROUP, source.table])
 
 
 def log_key(log: Log) -> dg.AssetKey:
@@ -19,14 +19,14 @@ def log_key(log: Log) -> dg.AssetKey:
 
 
 def external_assets(schema: str) -> list[dg.AssetSpec]:
-    """Every captured table, in the application's schema, and every log that is counted."""
+    """Every captured table, in the application's schema unless it is ours, and every log that is counted."""
     tables = [
         dg.AssetSpec(
             table_key(source),
             description=describe.source_description(source),
-            group_name=describe.APPLICATION_GROUP,
+            group_name=describe.EXCLUSIONS_GROUP if source.schema else describe.APPLICATION_GROUP,
             kinds={"postgres", "table"},
-            owners=["team:application"],
+            owners=["team:metrics" if source.schema else "team:application"],
             metadata=describe.source_metadata(source, schema),
         )
         for source in SOURCES

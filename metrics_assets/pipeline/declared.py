@@ -27,7 +27,12 @@ def counts(source: Source | Log) -> tuple[str, str]:
     """Name and hash of what the rows of a source or log count for."""
     if isinstance(source, Log):
         return f"counts {source.table}", _hash([c for c in LOG_CONTRIBUTIONS if c.log == source])
-    return f"counts {source.table}", _hash([c for c in CONTRIBUTIONS if c.source == source])
+    counted = [
+        (c.entity, c.entity_id, c.metric, c.where, c.value, c.event_key, c.distinct_by)
+        for c in CONTRIBUTIONS
+        if c.source == source
+    ]
+    return f"counts {source.table}", _hash((source.created_at, source.user, counted))
 
 
 def writes(metric_set: MetricSet) -> tuple[str, str]:

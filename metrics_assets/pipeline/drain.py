@@ -145,7 +145,7 @@ def _drain(connection: Connection, version: int, chunk_rows: int, recount: Scope
         # which keys are dirty is read off those of tables that group, whatever is taken
         for source in {*waiting, *GROUPING}:
             run_statements(connection, "drain/image_table.sql", **source_places(source))
-        for source in (MODEL, MODEL_VERSION):
+        for source in {MODEL, MODEL_VERSION, *(captured & EXCLUDING)}:
             run_statements(connection, "drain/renewed.sql", **source_places(source))
         taken = _take_all(connection, waiting, limit)
     point("drain: outbox taken")
@@ -159,7 +159,7 @@ def _drain(connection: Connection, version: int, chunk_rows: int, recount: Scope
         if MODEL_VERSION in taken:
             run_statements(connection, "drain/mark_pairs.sql")
         if RESOURCE_REVIEW in taken:
-            run_statements(connection, "drain/move_pairs.sql")
+            run_statements(connection, "drain/move_pairs.sql", **set_places())
     if scope:
         with watch.time("recount"):
             _recount(connection, version, scope, marked)
@@ -291,9 +291,9 @@ def _touched_by(excluding: Source) -> Iterator[tuple[Source, sql.Composable]]:
         if source in EXCLUDING:
             continue
         if excluding == EXCLUDED_USER:
-            touched = "s.{made_by} = ANY (ARRAY(SELECT user_id FROM image_excluded_user))"
+            touched = "s.{made_by} = ANY (ARRAY(SELECT user_id FROM renewed_excluded_user))"
         else:
-            touched = "s.id = ANY (ARRAY(SELECT entity_id FROM image_excluded_resource WHERE entity_type = {source}))"
+            touched = "s.id = ANY (ARRAY(SELECT entity_id FROM renewed_excluded_resource WHERE entity_type = {source}))"
         yield source, sql.SQL(touched).format(**source_places(source))
 
 

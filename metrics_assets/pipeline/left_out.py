@@ -13,7 +13,7 @@ from psycopg import sql
 
 from metrics_assets.catalog import Log
 from metrics_assets.stores import Stores, sqlfile
-from metrics_assets.stores.postgres import Connection, rows
+from metrics_assets.stores.postgres import Connection, rows, scalar
 
 _PACKAGE = "metrics_assets.pipeline"
 _COLUMNS = ("token", "entityType", "metricType", "day", "entityId")
@@ -21,6 +21,12 @@ _COLUMNS = ("token", "entityType", "metricType", "day", "entityId")
 _STAGED = """
 SELECT uniqExact(entityId) FROM entityMetricTouched WHERE token = {token:UInt64} AND at > now() - INTERVAL 12 HOUR"""
 NOBODY = 0
+
+
+def changed(connection: Connection, log: Log) -> bool:
+    """Whether a count of the log would find users for `note_changes`."""
+    statement = sqlfile.compose(_PACKAGE, "sql/logs/left_out_changed.sql", log=sql.Literal(log.table))
+    return bool(scalar(connection, statement))
 
 
 def note_changes(connection: Connection, log: Log) -> tuple[int, ...]:

@@ -17,8 +17,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
-from metrics_assets.catalog import LOGS, Log, LogContribution
-from metrics_assets.pipeline import left_out, restored
+from metrics_assets.catalog import DAILY_ASSET, LOGS, Log, LogContribution
+from metrics_assets.pipeline import ledger, left_out, restored
 from metrics_assets.pipeline.crash import point
 from metrics_assets.pipeline.forward import send_days
 from metrics_assets.pipeline.log_parts import (
@@ -61,6 +61,7 @@ class LogReport:
 
     Attributes:
         suspect: partitions that lost rows, or were rewritten, and were counted again.
+        users: who was excluded, or no longer is, and had everything in the log counted again.
         rows_left: rows that had arrived when the tick looked first, and wait for the next one.
     """
 
@@ -70,6 +71,7 @@ class LogReport:
     days: tuple[dt.date, ...]
     suspect: tuple[str, ...]
     rows_left: int = 0
+    users: int = 0
 
 
 def parts(stores: Stores, log: Log) -> tuple[Part, ...]:
@@ -78,10 +80,13 @@ def parts(stores: Stores, log: Log) -> tuple[Part, ...]:
 
 
 def waiting_rows(stores: Stores, connection: Connection, log: Log) -> int:
-    """Rows that a tick would have to count: those that arrived, and those of partitions that lost some. By metadata."""
+    """Rows that a tick would have to count: those that arrived, and those of partitions that lost some. By metadata.
+
+    All of the log's, while who is excluded is not whom it was counted without: which rows are theirs is not known here.
+    """
     seen, cursor = look(stores, log), read_cursor(connection, log)
     gone = sum(part.rows for partition in lost(seen, cursor) for part in cursor[partition].parts)
-    if any(counted_so_far(connection, c).begun for c in contributions_of(log)):
+    if left_out.changed(connection, log) or any(counted_so_far(connection, c).begun for c in contributions_of(log)):
         gone += sum(part.rows for part in seen.parts) or 1
     return gone + new_rows(seen, cursor)
 
@@ -114,7 +119,7 @@ def count_log(stores: Stores, connection: Connection, log: Log, seen: Look, dead
     start = arrived(seen, before)
     cursor = dict(before)
     users = left_out.note_changes(connection, log)
-    if unsure := _unsure_days(stores, connection, log, look_closer=bool(start or lost(seen, before))):
+    if unsure := _unsure_days(stores, connection, log, look_closer=bool(start or users or lost(seen, before))):
         moved += _count_again(stores, connection, log, unsure)
         suspect += sorted(f"days {first} to {last}" for first, last in unsure)
         if ALL_DAYS in unsure:
@@ -144,6 +149,7 @@ def count_log(stores: Stores, connection: Connection, log: Log, seen: Look, dead
         tuple(sorted(days)),
         tuple(sorted(set(suspect))),
         sum(part.rows for part in left),
+        len(users),
     )
 
 
@@ -197,7 +203,10 @@ def _mend(stores: Stores, connection: Connection, log: Log) -> int:
     users = left_out.note_changes(connection, log)
     unsure = _unsure_days(stores, connection, log, look_closer=True)
     moved = _count_again(stores, connection, log, unsure) if unsure else 0
-    return moved + _count_users(stores, connection, log, users, set())
+    days: set[dt.date] = set()
+    moved += _count_users(stores, connection, log, users, days)
+    ledger.note_changed_days(connection, [DAILY_ASSET], sorted(days))
+    return moved
 
 
 def _count_users(stores: Stores, connection: Connection, log: Log, users: tuple[int, ...], days: set[dt.date]) -> int:

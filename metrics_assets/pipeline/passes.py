@@ -233,11 +233,12 @@ class RollUp(Pass):
         sent = Forwarded()
         with self._may_be_away(CLICKHOUSE), self._watch.time("forward"):
             sent = forward(self._stores, connection)
-            if any(report.rows_arrived or report.suspect for report in self._counted):
+            if any(report.rows_arrived or report.suspect or report.users for report in self._counted):
                 # the count may have sent days itself
                 restored.note_held(self._stores, connection)
         self._detail |= {f"{report.log} rows": report.rows_arrived for report in self._counted}
         self._detail |= {f"{r.log} suspect": ", ".join(r.suspect) for r in self._counted if r.suspect}
+        self._detail |= {f"{r.log} users excluded or admitted": r.users for r in self._counted if r.users}
         arrived = sum(report.rows_arrived for report in self._counted)
         self._before += arrived
         return {

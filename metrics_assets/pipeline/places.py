@@ -225,7 +225,7 @@ def metric_pairs(pairs: Iterable[tuple[str, str]]) -> sql.Composed:
 
 @functools.cache
 def set_places() -> Mapping[str, sql.Composable]:
-    """The sets by what their outputs are keyed by, and what parents sum of their versions."""
+    """The sets by what their outputs are keyed by, what parents sum of their versions, and of which (`v`)."""
     kinds: dict[str, list[str]] = {"version_sets": [], "parent_sets": [], "model_sets": [], "pair_sets": []}
     for metric_set in SETS:
         for output in metric_set.outputs:
@@ -251,6 +251,10 @@ def set_places() -> Mapping[str, sql.Composable]:
     return {
         "following_sets": sql.Literal(following),
         "pair_rows": sql.SQL(" UNION ALL ").join(pair_rows),
+        "v_admitted": raw(
+            "NOT EXISTS (SELECT FROM metrics.excluded_resource x"
+            " WHERE x.entity_type = 'ModelVersion' AND x.entity_id = v.id)"
+        ),
         "version_metrics": _metric_list(dict.fromkeys(r.metric for r in routes() if r.target != "own")),
         **{name: sql.Literal(names) for name, names in kinds.items()},
     }

@@ -13,7 +13,7 @@ from psycopg import sql
 
 from metrics_assets.catalog import CONTRIBUTIONS, Contribution, MetricSet, Output
 from metrics_assets.catalog.sources import RESOURCE_REVIEW
-from metrics_assets.pipeline.places import source_places
+from metrics_assets.pipeline.places import set_places, source_places
 from metrics_assets.pipeline.recount import Scope, stage_recount
 from metrics_assets.pipeline.statements import run_statements
 from metrics_assets.stores import sqlfile
@@ -70,7 +70,7 @@ def _unlike_published(connection: Connection, work: sql.Composable) -> tuple[Wro
 
 def _sampled_pairs(connection: Connection, work: sql.Composable) -> tuple[Wrong, ...]:
     """Recount a few pairs from the reviews of their versions; none with a long history: the cost is bounded."""
-    places = {**source_places(RESOURCE_REVIEW), "work": work, "size": sql.Literal(_SIZE)}
+    places = {**source_places(RESOURCE_REVIEW), **set_places(), "work": work, "size": sql.Literal(_SIZE)}
     statement = sqlfile.compose(_PACKAGE, "sql/rules/pairs_differ.sql", **places)
     return tuple(
         _wrong_number((int(model), str(base_model)), str(metric), stored, recounted)

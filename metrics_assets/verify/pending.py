@@ -9,7 +9,7 @@ from typing import NamedTuple
 from metrics_assets.stores import sqlfile
 from metrics_assets.stores.clickhouse import ClickHouse
 from metrics_assets.stores.postgres import Connection, scalar
-from metrics_assets.verify.scope import PACKAGE, in_list, run_script
+from metrics_assets.verify.scope import PACKAGE, in_statement, run_script
 
 _LOOKS_AT_PARTS = 5
 _PATCH = re.compile(r"patch-[0-9a-f]+-(.*)")
@@ -102,9 +102,11 @@ def _uncounted_versions(connection: Connection, clickhouse: ClickHouse, log: _Lo
 def _versions_of_changed_users(connection: Connection, clickhouse: ClickHouse, log: _Log) -> list[int]:
     """Versions that concern users who were excluded, or no longer are, since the log was counted."""
     users = connection.execute(sqlfile.compose(PACKAGE, "sql/uncounted_users.sql"), {"log": log.name}).fetchall()
+    if not users:
+        return []
     found = clickhouse.rows(
         f"SELECT DISTINCT {log.versions} AS version FROM {log.name} "
-        f"WHERE version > 0 AND {in_list('userId', [user for (user,) in users])}"
+        f"WHERE version > 0 AND {in_statement('userId', [user for (user,) in users])}"
     )
     return [version for (version,) in found]
 

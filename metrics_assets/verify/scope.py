@@ -8,13 +8,15 @@ from dataclasses import dataclass, replace
 
 from psycopg import sql
 
-from metrics_assets.errors import ConfigurationError
+from metrics_assets.errors import ConfigurationError, Refused
 from metrics_assets.stores import sqlfile
 from metrics_assets.stores.postgres import Connection, rows
 
 PACKAGE = "metrics_assets.verify"
 
 _LARGEST_INTEGER = 2**31 - 1
+# ClickHouse reads at most 256 KiB of a statement by default.
+_LONGEST_LIST_CHARACTERS = 200_000
 _SCOPED_ENTITIES = frozenset({"Model", "ModelVersion", "Post"})
 
 
@@ -96,6 +98,22 @@ NO_KEY = Scope(every_key=False)
 def in_list(column: str, ids: Sequence[int]) -> str:
     """`column IN (…)`, false for an empty list, which ClickHouse does not parse."""
     return f"{column} IN ({','.join(map(str, ids))})" if ids else "0"
+
+
+def in_statement(column: str, ids: Sequence[int]) -> str:
+    """`in_list` of users, for ClickHouse.
+
+    Raises:
+        Refused: they are more than one statement can name.
+    """
+    condition = in_list(column, ids)
+    if len(condition) > _LONGEST_LIST_CHARACTERS:
+        raise Refused(
+            f"The list of {len(ids)} excluded users takes {len(condition)} characters and does not fit into one "
+            "ClickHouse statement. Verify only sets without downloads and generations: model_collection_metrics, "
+            "review_stats."
+        )
+    return condition
 
 
 def day_literal(day: dt.date | None) -> sql.Composable:

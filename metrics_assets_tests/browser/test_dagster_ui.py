@@ -17,7 +17,7 @@ pytestmark = [pytest.mark.browser, pytest.mark.timeout(900), pytest.mark.xdist_g
 
 _SHARED_AND_SETS = (EVENTS_ASSET, DAILY_ASSET, *(metric_set.name for metric_set in SETS))
 _ASSETS = (*_SHARED_AND_SETS, "job_run_metrics", "model_usage_daily", "model_usage_report")
-_GROUPS = ("application", "logs", "entity_metrics", "metric_sets")
+_GROUPS = ("application", "logs", "exclusions", "entity_metrics", "metric_sets")
 _PARTITIONS = "//button[normalize-space()='Custom']/following::input[@type='text'][1]"
 
 _HIDE_LIST = "//input[starts-with(@placeholder, 'Jump to')]/following::button[1]"
@@ -37,7 +37,7 @@ def test_the_graph_leads_from_the_applications_tables_and_logs_to_the_sets(page:
     page.picture("asset-graph")
 
     upstream = dagster.upstream()
-    assert upstream[EVENTS_ASSET] == {f"application/{source.table}" for source in SOURCES}
+    assert upstream[EVENTS_ASSET] == {f"{source.schema or 'application'}/{source.table}" for source in SOURCES}
     assert upstream[DAILY_ASSET] == {EVENTS_ASSET, *(f"logs/{log.name}" for log in LOGS)}
     assert upstream["base_model_metrics"] == {DAILY_ASSET, "review_stats"}
 

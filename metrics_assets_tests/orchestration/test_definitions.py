@@ -28,11 +28,14 @@ application/ResourceReview
 base_model_metrics <- entity_metric_daily, review_stats
 entity_metric_daily <- entity_metric_events, logs/jobs, logs/modelVersionEvents
 entity_metric_events <- application/BuzzTip, application/CollectionItem, application/Comment, application/Donation, \
-application/Image, application/Model, application/ModelVersion, application/Post, application/ResourceReview
+application/Image, application/Model, application/ModelVersion, application/Post, application/ResourceReview, \
+metrics/excluded_resource, metrics/excluded_user
 job_run_metrics <- base_model_metrics, model_collection_metrics, model_metrics, review_stats
 logs/jobs
 logs/modelUsage
 logs/modelVersionEvents
+metrics/excluded_resource
+metrics/excluded_user
 model_collection_metrics <- entity_metric_daily
 model_metrics <- entity_metric_daily
 model_usage_daily <- logs/modelUsage
@@ -46,7 +49,7 @@ JOBS = {
     "update_review_stats": ("review_stats",),
 }
 
-GROUPS = {"application", "logs", "entity_metrics", "metric_sets", "job_metrics", "model_usage"}
+GROUPS = {"application", "logs", "exclusions", "entity_metrics", "metric_sets", "job_metrics", "model_usage"}
 CRONS = {
     "update_metrics_basemodels_schedule": "*/5 * * * *",
     "update_metrics_model_collections_schedule": "*/5 * * * *",

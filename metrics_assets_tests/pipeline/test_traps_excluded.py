@@ -9,9 +9,11 @@ import pytest
 
 from metrics_assets.catalog import LOGS, SETS
 from metrics_assets.pipeline import left_out, schema
+from metrics_assets.pipeline.backlog import backlog
 from metrics_assets.pipeline.control import recompute
 from metrics_assets.pipeline.drain import drain_chunk
 from metrics_assets.pipeline.explain import explain
+from metrics_assets.pipeline.logs import waiting_rows
 from metrics_assets.pipeline.rebuild import rebuild
 from metrics_assets.pipeline.tick import collect, tick
 from metrics_assets.settings import Settings
@@ -152,6 +154,19 @@ def test_who_is_left_out_of_logs_is_sent_once(filled: Stores, settings: Settings
         tick_exact(filled, settings)
     sent = "SELECT token, count() FROM entityMetricTouched WHERE entityType = 'User' GROUP BY token"
     assert [number for _, number in filled.clickhouse.rows(sent)] == [3]
+
+
+def test_whose_downloads_are_still_counted_is_a_backlog(filled: Stores, settings: Settings) -> None:
+    """The drain has taken it, and nothing of it waits but the logs: ClickHouse was away."""
+    download(filled, user=4711)
+    tick_exact(filled, settings)
+    _exclude(filled, 4711)
+    collect(filled, settings)
+    with filled.postgres.connection() as connection:
+        assert [waiting_rows(filled, connection, log) > 0 for log in LOGS] == [True, True]
+    assert not backlog(filled, settings, "model_metrics").nothing
+    tick_exact_by_hand(filled, settings)
+    assert backlog(filled, settings, "model_metrics").nothing
 
 
 def test_a_row_ahead_of_its_time_of_somebody_excluded(filled: Stores, settings: Settings) -> None:

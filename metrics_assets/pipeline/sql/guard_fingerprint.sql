@@ -2,7 +2,8 @@
 -- that wrote it last; and why its changes cannot be seen, null when they can.
 -- The second is files, captured columns with the labels of their enums, triggers and their functions: all of it can change
 -- values, or miss changes, without a trigger that fires, and look as before by the next tick.
--- Parameters: table names, the same as a statement has them, the names that their functions carry, their captured columns as JSON. Reads catalogs only.
+-- Parameters: table names, the same as a statement has them, the names that their functions carry, their captured columns as
+-- JSON. Reads catalogs only.
 SELECT s.table_name,
        md5(concat_ws(
            E'\n',

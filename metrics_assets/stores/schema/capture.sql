@@ -1,4 +1,4 @@
--- Capture on one application table. Writes {outbox} in the writer's own transaction.
+-- Capture on one source. Writes {outbox} in the writer's own transaction.
 -- Statement-level triggers with transition tables: one INSERT per statement, whatever its size. ENABLE ALWAYS, so that
 -- session_replication_role = replica (restores) does not switch them off. SECURITY DEFINER with a pinned search_path:
 -- a writer needs no grant on our schema, and cannot put an operator of its own in our way.

@@ -265,20 +265,23 @@ CREATE TABLE IF NOT EXISTS metrics.excluded_user (
     reason   text NOT NULL DEFAULT '',
     added_at timestamptz NOT NULL DEFAULT now()
 );
--- Users without whom the days of a log are counted; what they have in it is not `counted` like that yet.
-CREATE TABLE IF NOT EXISTS metrics.log_left_out (
-    log      text NOT NULL,
-    user_id  integer NOT NULL,
-    left_out boolean NOT NULL,
-    counted  boolean NOT NULL,
-    PRIMARY KEY (log, user_id)
-);
 CREATE TABLE IF NOT EXISTS metrics.excluded_resource (
     entity_type metrics.entity_type NOT NULL,
     entity_id   integer NOT NULL,
     reason      text NOT NULL DEFAULT '',
     added_at    timestamptz NOT NULL DEFAULT now(),
     PRIMARY KEY (entity_type, entity_id)
+);
+
+-- Users without whom the days of a log are counted. Not `left_out`: one who is no longer excluded. Not `counted`: what they
+-- have in the log has to be counted anew for that, since then.
+CREATE TABLE IF NOT EXISTS metrics.log_left_out (
+    log      text NOT NULL,
+    user_id  integer NOT NULL,
+    left_out boolean NOT NULL,
+    counted  boolean NOT NULL,
+    since    timestamptz NOT NULL DEFAULT now(),
+    PRIMARY KEY (log, user_id)
 );
 
 -- A set is loading until its first load is whole, then live. A paused set keeps its dirty keys and writes nothing.

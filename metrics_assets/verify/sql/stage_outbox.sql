@@ -34,9 +34,9 @@ FROM (
     -- all that somebody made who is excluded, or no longer
     SELECT made.entity_type, made.entity_id
     FROM (
-        SELECT 'Model' AS entity_type, "modelId" AS entity_id, "userId" AS user_id FROM "ResourceReview"
-        UNION ALL
-        SELECT 'ModelVersion', "modelVersionId", "userId" FROM "ResourceReview"
+        SELECT named.entity_type, named.entity_id, "userId" AS user_id
+        FROM "ResourceReview"
+        CROSS JOIN LATERAL (VALUES ('Model', "modelId"), ('ModelVersion', "modelVersionId")) AS named (entity_type, entity_id)
         UNION ALL
         SELECT 'Model', "modelId", "userId" FROM "Comment"
         UNION ALL

@@ -1,6 +1,6 @@
 -- Distinct users per (model, base model) move by who came and who went. A user counts for a pair while one of their
--- reviews of its published versions does. Pairs marked for a recount are left out. A user who is excluded has no image that
--- counts, and one who was, or no longer is, has one of every review: no other is looked up.
+-- reviews of its published versions does. Pairs marked for a recount are left out. An excluded user has no image that counts,
+-- and whoever was excluded, or no longer is, has one of every review: no other row that is looked up here is of either.
 -- Reads image_resource_review, later_resource_review, metrics.rejected, excluded_resource, "ModelVersion", "ResourceReview";
 -- writes base_model_total, moved_pair.
 SET LOCAL enable_nestloop = off;
@@ -19,14 +19,14 @@ WITH image AS MATERIALIZED (
     FROM image i
     JOIN (SELECT * FROM "ModelVersion" WHERE id = ANY (ARRAY(SELECT version_id FROM image))) v ON v.id = i.version_id
     WHERE v.status::text = 'Published'
-      AND NOT EXISTS (SELECT FROM metrics.excluded_resource x WHERE x.entity_type = 'ModelVersion' AND x.entity_id = v.id)
+      AND {v_admitted}
 )
 SELECT t.*, v.id AS version_id, coalesce(i.taken, false) AS taken
 FROM touched t
 JOIN (SELECT * FROM "ModelVersion" WHERE "modelId" = ANY (ARRAY(SELECT model_id FROM touched))) v
   ON v."modelId" = t.model_id AND v."baseModel"::text = t.base_model AND v.status::text = 'Published'
 LEFT JOIN image i ON i.version_id = v.id AND i.user_id = t.user_id
-WHERE NOT EXISTS (SELECT FROM metrics.excluded_resource x WHERE x.entity_type = 'ModelVersion' AND x.entity_id = v.id)
+WHERE {v_admitted}
 ORDER BY v.id, t.user_id;
 
 SET LOCAL enable_nestloop TO DEFAULT;

@@ -14,6 +14,6 @@ SELECT m.metric_type, m.difference, v."modelId" AS model_id, v."baseModel"::text
        v.status::text = 'Published' AS published
 FROM m
 JOIN (SELECT * FROM "ModelVersion" WHERE id = ANY (ARRAY(SELECT entity_id FROM m))) v ON v.id = m.entity_id
-WHERE NOT EXISTS (SELECT FROM metrics.excluded_resource x WHERE x.entity_type = 'ModelVersion' AND x.entity_id = v.id);
+WHERE {v_admitted};
 
 SET LOCAL enable_nestloop TO DEFAULT;

@@ -7,10 +7,9 @@ WITH counted AS (
     FROM metrics.base_model_total p
     JOIN "ModelVersion" v
       ON v."modelId" = p.model_id AND v."baseModel"::text = p.base_model AND v.status::text = 'Published'
+    LEFT JOIN metrics.excluded_resource x ON x.entity_type = 'ModelVersion' AND x.entity_id = v.id
     LEFT JOIN "ResourceReview" s
-           ON s."modelVersionId" = v.id AND NOT s.exclude AND NOT s."tosViolation" AND {s_admitted}
-          AND NOT EXISTS (SELECT FROM metrics.excluded_resource x
-                          WHERE x.entity_type = 'ModelVersion' AND x.entity_id = v.id)
+           ON s."modelVersionId" = v.id AND x.entity_id IS NULL AND NOT s.exclude AND NOT s."tosViolation" AND {s_admitted}
     WHERE p.recount
     GROUP BY p.model_id, p.base_model
 ), written AS (

@@ -1,5 +1,6 @@
 -- Jobs of what was touched, and what was counted of it before: a job counts once per version, on the earliest day of its
--- deliveries that hold it. Reads orchestration.jobs, entityMetricTouched, entityMetricDaily.
+-- deliveries that hold it. `left_out`: as in downloads_count.sql.
+-- Reads orchestration.jobs, entityMetricTouched, entityMetricDaily.
 SELECT entityId, day, sum(total), sum(stored)
 FROM
 (

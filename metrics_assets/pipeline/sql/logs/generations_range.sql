@@ -1,5 +1,5 @@
 -- Jobs of a range of days; what has none left becomes zero. Reads orchestration.jobs, entityMetricDaily; writes
--- entityMetricDaily. Absolute, so safe to repeat.
+-- entityMetricDaily. Absolute, so safe to repeat. `left_out`: as in downloads_count.sql.
 INSERT INTO entityMetricDaily (entityType, entityId, metricType, day, total, version)
 SELECT 'ModelVersion', entityId, 'Generation', day, sum(total), {version:UInt64}
 FROM

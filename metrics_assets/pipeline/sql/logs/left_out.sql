@@ -6,7 +6,7 @@ WITH changed AS (
     FROM (SELECT user_id, left_out FROM metrics.log_left_out WHERE log = {log}) l
     FULL JOIN metrics.excluded_user e USING (user_id)
     WHERE coalesce(l.left_out, false) <> (e.user_id IS NOT NULL)
-    ON CONFLICT (log, user_id) DO UPDATE SET left_out = excluded.left_out, counted = false
+    ON CONFLICT (log, user_id) DO UPDATE SET left_out = excluded.left_out, counted = false, since = now()
     RETURNING user_id
 )
 SELECT user_id FROM changed

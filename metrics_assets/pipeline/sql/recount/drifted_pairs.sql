@@ -1,5 +1,5 @@
--- Models whose pairs differ from a recount in existence or in a number, or wait for theirs. Reads "ModelVersion", "ResourceReview",
--- metrics.rejected, excluded_user, excluded_resource, base_model_total; writes drifted.
+-- Models whose pairs differ from a recount in existence or in a number, or wait for theirs. Reads "ModelVersion",
+-- "ResourceReview", metrics.rejected, excluded_user, excluded_resource, base_model_total; writes drifted.
 INSERT INTO drifted (entity_type, entity_id)
 SELECT DISTINCT 'Model'::metrics.entity_type, model_id
 FROM (
@@ -8,11 +8,10 @@ FROM (
         SELECT v."modelId" AS model_id, v."baseModel"::text AS base_model, s."userId",
                bool_or(s.recommended) AS recommends, bool_or(NOT s.recommended) AS advises_against
         FROM "ModelVersion" v
+        LEFT JOIN metrics.excluded_resource x ON x.entity_type = 'ModelVersion' AND x.entity_id = v.id
         LEFT JOIN "ResourceReview" s
-               ON s."modelVersionId" = v.id AND NOT s.exclude AND NOT s."tosViolation" AND s."userId" IS NOT NULL
-              AND {s_admitted}
-              AND NOT EXISTS (SELECT FROM metrics.excluded_resource x
-                              WHERE x.entity_type = 'ModelVersion' AND x.entity_id = v.id)
+               ON s."modelVersionId" = v.id AND x.entity_id IS NULL
+              AND NOT s.exclude AND NOT s."tosViolation" AND s."userId" IS NOT NULL AND {s_admitted}
         WHERE v.status::text = 'Published' AND (v."modelId", v."baseModel") IS NOT NULL AND {versions_in_scope}
         GROUP BY 1, 2, 3
     ) by_user

@@ -4,5 +4,5 @@ FROM "ModelVersion" v
 JOIN metrics.leaf_total t
   ON t.entity_type = 'ModelVersion' AND t.entity_id = v.id AND t.metric_type IN ({version_metrics})
 WHERE v."modelId" > 0 AND {versions_in_scope}
-  AND NOT EXISTS (SELECT FROM metrics.excluded_resource x WHERE x.entity_type = 'ModelVersion' AND x.entity_id = v.id)
+  AND {v_admitted}
 GROUP BY 1, 2

@@ -1,6 +1,6 @@
--- Distinct users per pair, as the shared layer has them, none of a model that is excluded; looked up by lists of keys, as in work_entity.sql. A pair that waits
--- for its recount stays dirty. Reads taken_key, base_model_total, excluded_resource, "Model"; writes {work},
--- dirty_key.
+-- Distinct users per pair, as the shared layer has them, none of a model that is excluded; looked up by lists of keys, as in
+-- work_entity.sql. A pair that waits for its recount stays dirty.
+-- Reads taken_key, base_model_total, excluded_resource, "Model"; writes {work}, dirty_key.
 INSERT INTO {dirty} (set_name, entity_type, entity_id, base_model, batch, announce, since)
 SELECT {set_name}, k.entity_type, k.entity_id, k.base_model, {version}, k.announce, k.since
 FROM taken_key k

@@ -12,7 +12,7 @@ WITH sampled AS (
     FROM sampled s
     JOIN "ModelVersion" v
       ON v."modelId" = s."modelId" AND v."baseModel"::text = s."baseModel" AND v.status::text = 'Published'
-    WHERE NOT EXISTS (SELECT FROM metrics.excluded_resource x WHERE x.entity_type = 'ModelVersion' AND x.entity_id = v.id)
+    WHERE {v_admitted}
 ), recounted AS (
     SELECT version."modelId", version."baseModel",
            count(DISTINCT s."userId") FILTER (WHERE s.recommended) AS up,
