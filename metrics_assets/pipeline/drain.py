@@ -15,10 +15,8 @@ from dataclasses import dataclass, field
 
 from psycopg import sql
 
-from metrics_assets.catalog import CONTRIBUTIONS, SETS, SOURCES, Source
+from metrics_assets.catalog import CONTRIBUTIONS, SETS, Source
 from metrics_assets.catalog.sources import (
-    EXCLUDED_RESOURCE,
-    EXCLUDED_USER,
     IMAGE,
     MODEL,
     MODEL_VERSION,
@@ -44,11 +42,9 @@ from metrics_assets.pipeline.recount import (
     sum_places,
 )
 from metrics_assets.pipeline.statements import run_statements
+from metrics_assets.pipeline.taking import take
 from metrics_assets.stores.postgres import Connection, Lock, locked, numbered_snapshot, retry_conflict, rows, scalar
 
-# Tables that group, or exclude, are taken whole in every chunk, so that the snapshot's groups are the state's groups.
-GROUPING = frozenset({MODEL, MODEL_VERSION, POST})
-EXCLUDING = frozenset({EXCLUDED_USER, EXCLUDED_RESOURCE})
 # The models and pairs of versions that a drain saw come, go, move or be renamed; as `pair_scope` has those of a scope.
 _CHANGED_MODELS = 'SELECT "modelId" FROM image_model_version WHERE "modelId" IS NOT NULL'
 _CHANGED_PARENTS: Mapping[str, sql.Composable] = {
@@ -134,44 +130,29 @@ def _drain(connection: Connection, version: int, chunk_rows: int, recount: Scope
         run_statements(connection, "drain/begin.sql")
         marked = _marked_sources(connection)
         scope = _joined(recount, marked)
-        _readmit(connection)
-        counts = _outbox_counts(connection)
-        newest = scalar(connection, "SELECT max(captured_at) FROM metrics.outbox")
-        captured = {source for source in SOURCES if source.outbox in counts}
-        # rows of a user whose changes stayed for later would have to be known as they counted before
-        limit = None if scope or EXCLUDED_USER in captured else chunk_rows
-        concerned = captured.union(counted_with({source.table for source in captured & EXCLUDING}))
-        waiting = {source: counts.get(source.outbox, 0) for source in SOURCES if source in concerned}
-        # which keys are dirty is read off those of tables that group, whatever is taken
-        for source in {*waiting, *GROUPING}:
-            run_statements(connection, "drain/image_table.sql", **source_places(source))
-        for source in {MODEL, MODEL_VERSION, *(captured & EXCLUDING)}:
-            run_statements(connection, "drain/renewed.sql", **source_places(source))
-        taken = _take_all(connection, waiting, limit)
+        taken = take(connection, None if scope else chunk_rows)
     point("drain: outbox taken")
     with watch.time("contributions"):
-        for source in taken:
+        for source in taken.rows:
             _contribute(connection, source)
     with watch.time("totals"):
         run_statements(connection, "drain/move_leaves.sql")
-        if {POST, IMAGE} & taken.keys():
+        if {POST, IMAGE} & taken.rows.keys():
             run_statements(connection, "drain/move_version_images.sql")
-        if MODEL_VERSION in taken:
+        if MODEL_VERSION in taken.rows:
             run_statements(connection, "drain/mark_pairs.sql")
-        if RESOURCE_REVIEW in taken:
+        if RESOURCE_REVIEW in taken.rows:
             run_statements(connection, "drain/move_pairs.sql", **set_places())
     if scope:
         with watch.time("recount"):
             _recount(connection, version, scope, marked)
-    rows_taken = sum(taken.values())
-    left = sum(counts.values()) - rows_taken
-    if not left:
+    if not taken.rows_left:
         # while changes wait in the outbox, the tables are ahead of the totals, and a recount would count them twice
         with watch.time("pairs"):
             run_statements(connection, "drain/recount_pairs.sql", **source_places(RESOURCE_REVIEW))
     with watch.time("sums"):
         move_sums(connection)
-        if MODEL_VERSION in taken:
+        if MODEL_VERSION in taken.rows:
             # a version that came, went, moved or was renamed took its totals along
             _sum_anew(connection, _CHANGED_PARENTS)
         if scope:
@@ -184,12 +165,12 @@ def _drain(connection: Connection, version: int, chunk_rows: int, recount: Scope
     point("drain: before commit")
     return Drained(
         version=version,
-        rows_taken=rows_taken,
-        rows_left=left,
+        rows_taken=sum(taken.rows.values()),
+        rows_left=taken.rows_left,
         leaves_moved=leaves,
         pairs_moved=pairs,
         events_sealed=events,
-        newest_captured_at=newest,
+        newest_captured_at=taken.newest_captured_at,
         days=tuple(days),
         recounted_sources=tuple(source.table for source in marked),
         steps=watch.steps,
@@ -239,83 +220,6 @@ def _joined(recount: Scope | None, marked: tuple[Source, ...]) -> Scope | None:
         return recount
     # a marker asks for the whole table; the sources of a narrower scope are then counted whole as well
     return Scope(tuple(dict.fromkeys((*marked, *(recount.sources if recount else ())))), entities=None)
-
-
-def _outbox_counts(connection: Connection) -> dict[str, int]:
-    return {
-        str(name): int(count)
-        for name, count in rows(
-            connection,
-            "SELECT c.relname, count(*) FROM metrics.outbox o JOIN pg_class c ON c.oid = o.tableoid GROUP BY 1",
-        )
-    }
-
-
-def _readmit(connection: Connection) -> None:
-    due = {
-        str(name)
-        for (name,) in rows(connection, "SELECT DISTINCT source FROM metrics.rejected WHERE due_at <= localtimestamp")
-    }
-    for source in SOURCES:
-        if source.table in due:
-            places = source_places(source)
-            run_statements(connection, "drain/readmit.sql", **{**places, "s_columns": places["s_counted"]})
-
-
-def _take_all(connection: Connection, waiting: Mapping[Source, int], limit: int | None) -> dict[Source, int]:
-    """Take of every source, those that exclude first; returns how many rows of its outbox were taken."""
-    taken = {source: _take(connection, source, waiting[source], limit) for source in waiting if source in EXCLUDING}
-    touched = {source: condition for excluding in taken for source, condition in _touched_by(excluding)}
-    leaving_out = EXCLUDED_USER in taken or bool(
-        scalar(connection, "SELECT EXISTS (SELECT FROM metrics.excluded_user)")
-    )
-    if leaving_out and EXCLUDED_USER not in taken:
-        run_statements(connection, "drain/image_table.sql", **source_places(EXCLUDED_USER))
-    for source in waiting:
-        if source not in EXCLUDING:
-            taken[source] = _take(connection, source, waiting[source], limit)
-            places = source_places(source)
-            if source in touched:
-                run_statements(connection, "drain/touch.sql", **places, touched=touched[source])
-            if source.created_at:
-                run_statements(connection, "drain/reject.sql", **places)
-            if leaving_out and source.user:
-                run_statements(connection, "drain/leave_out.sql", **places)
-            connection.execute(sql.SQL("ANALYZE {}").format(places["image"]))
-    return taken
-
-
-def _touched_by(excluding: Source) -> Iterator[tuple[Source, sql.Composable]]:
-    """The tables whose rows count otherwise when this one changes, and which of them (`s`) do."""
-    for source in counted_with({excluding.table}):
-        if source in EXCLUDING:
-            continue
-        if excluding == EXCLUDED_USER:
-            touched = "s.{made_by} = ANY (ARRAY(SELECT user_id FROM renewed_excluded_user))"
-        else:
-            touched = "s.id = ANY (ARRAY(SELECT entity_id FROM renewed_excluded_resource WHERE entity_type = {source}))"
-        yield source, sql.SQL(touched).format(**source_places(source))
-
-
-def _take(connection: Connection, source: Source, waiting: int, limit: int | None) -> int:
-    """Rows of the outbox that were taken, of those that wait there."""
-    places = source_places(source)
-    # only a member that several rows make count has to know of the rows that stay
-    distinct = any(c.source == source and c.distinct_by for c in CONTRIBUTIONS)
-    if distinct:
-        run_statements(connection, "drain/later_table.sql", **places)
-    partly = limit is not None and waiting > limit and source not in GROUPING | EXCLUDING
-    chosen: sql.Composable = sql.SQL("TRUE")
-    if partly:
-        # every change of a chosen row goes along, so that the last one wins
-        chosen = sql.SQL("({key}) IN (SELECT {key} FROM {outbox} ORDER BY seq LIMIT {limit})").format(
-            key=places["key"], outbox=places["outbox"], limit=sql.Literal(limit)
-        )
-    run_statements(connection, "drain/take.sql", **places, chosen=chosen)
-    left = int(scalar(connection, sql.SQL("SELECT count(*) FROM {}").format(places["outbox"]))) if partly else 0
-    if left and distinct:
-        run_statements(connection, "drain/later.sql", **places)
-    return waiting - left
 
 
 def _contribute(connection: Connection, source: Source) -> None:
