@@ -37,6 +37,7 @@ _OVERFLOWS = (
     *("result_overflow_mode", "set_overflow_mode", "join_overflow_mode", "distinct_overflow_mode"),
     *("transfer_overflow_mode", "timeout_overflow_mode", "timeout_overflow_mode_leaf"),
 )
+MAX_STATEMENT_BYTES = 16_000_000
 _SETTINGS: Mapping[str, Any] = {
     **dict.fromkeys(_OVERFLOWS, "throw"),
     # a block that was acknowledged must be readable by the next statement
@@ -46,6 +47,8 @@ _SETTINGS: Mapping[str, Any] = {
     "insert_deduplicate": 0,
     # first load and backfills write years of months at once
     "max_partitions_per_insert_block": 0,
+    # `verify` names excluded users in its statements
+    "max_query_size": MAX_STATEMENT_BYTES,
     # replicas: what one tick wrote, its next statement reads
     "select_sequential_consistency": 1,
 }

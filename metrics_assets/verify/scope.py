@@ -10,13 +10,13 @@ from psycopg import sql
 
 from metrics_assets.errors import ConfigurationError, Refused
 from metrics_assets.stores import sqlfile
+from metrics_assets.stores.clickhouse import MAX_STATEMENT_BYTES
 from metrics_assets.stores.postgres import Connection, rows
 
 PACKAGE = "metrics_assets.verify"
 
 _LARGEST_INTEGER = 2**31 - 1
-# ClickHouse reads at most 256 KiB of a statement by default.
-_LONGEST_LIST_CHARACTERS = 200_000
+_LONGEST_LIST_CHARACTERS = MAX_STATEMENT_BYTES - 10_000
 _SCOPED_ENTITIES = frozenset({"Model", "ModelVersion", "Post"})
 
 
@@ -109,8 +109,8 @@ def in_statement(column: str, ids: Sequence[int]) -> str:
     condition = in_list(column, ids)
     if len(condition) > _LONGEST_LIST_CHARACTERS:
         raise Refused(
-            f"The list of {len(ids)} excluded users takes {len(condition)} characters and does not fit into one "
-            "ClickHouse statement. Verify only sets without downloads and generations: model_collection_metrics, "
+            f"{len(ids)} users that were excluded, or taken back, take {len(condition)} characters and do not fit into "
+            "one ClickHouse statement. Verify only sets without downloads and generations: model_collection_metrics, "
             "review_stats."
         )
     return condition

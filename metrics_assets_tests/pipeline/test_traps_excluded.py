@@ -169,6 +169,15 @@ def test_whose_downloads_are_still_counted_is_a_backlog(filled: Stores, settings
     assert backlog(filled, settings, "model_metrics").nothing
 
 
+def test_many_are_excluded_and_admitted_at_once(filled: Stores, settings: Settings) -> None:
+    write(filled, "INSERT INTO metrics.excluded_user (user_id) SELECT generate_series(2, 100000)")
+    assert verify(filled, []).ok
+    tick_exact_by_hand(filled, settings)
+    write(filled, "DELETE FROM metrics.excluded_user")
+    assert verify(filled, []).ok
+    tick_exact_by_hand(filled, settings)
+
+
 def test_a_row_ahead_of_its_time_of_somebody_excluded(filled: Stores, settings: Settings) -> None:
     ahead = "localtimestamp + interval '3 days'"
     _exclude(filled, 700)
