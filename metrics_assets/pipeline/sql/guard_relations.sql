@@ -1,4 +1,5 @@
--- A table, all its partitions and all its children by inheritance, as quoted names; nothing when there is no such table. Parameter: the quoted name.
+-- A table, all its partitions and all its children by inheritance, as quoted names; nothing when there is no such table.
+-- Parameter: the quoted name.
 WITH RECURSIVE relation (relid) AS (
     SELECT to_regclass(%s)::oid
     UNION
