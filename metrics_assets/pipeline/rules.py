@@ -48,7 +48,7 @@ def broken(connection: Connection, metric_set: MetricSet, output: Output, work: 
     if scalar(connection, _NOT_DRAINED):
         return ()
     if len(output.key) == 1:
-        return _sampled_entities(connection, output)
+        return _sampled_entities(connection, output, work)
     wrong = _unlike_published(connection, work)
     # base_model_metrics shows what this set has published, and sums of totals that are looked at as a version's
     return wrong if metric_set.reads else wrong + _sampled_pairs(connection, work)
@@ -78,7 +78,7 @@ def _sampled_pairs(connection: Connection, work: sql.Composable) -> tuple[Wrong,
     )
 
 
-def _sampled_entities(connection: Connection, output: Output) -> tuple[Wrong, ...]:
+def _sampled_entities(connection: Connection, output: Output, work: sql.Composable) -> tuple[Wrong, ...]:
     """Recount a few entities of the output from their sources; none with a long history: the cost is bounded."""
     shown = {counter.metric for counter in output.counters if "self" in counter.of}
     counted = [c for c in CONTRIBUTIONS if c.entity == output.entity and c.metric in shown]
@@ -88,6 +88,8 @@ def _sampled_entities(connection: Connection, output: Output) -> tuple[Wrong, ..
         "entity": sql.SQL("{}::metrics.entity_type").format(sql.Literal(output.entity)),
         "metrics": sql.Literal(sorted({c.metric for c in counted})),
         "size": sql.Literal(_SIZE),
+        "key": sql.Identifier(output.key[0].name),
+        "work": work,
     }
     ids = [int(number) for (number,) in rows(connection, sqlfile.compose(_PACKAGE, "sql/rules/sample.sql", **places))]
     if not ids:

@@ -116,6 +116,16 @@ def test_a_wrong_total_of_a_key_that_a_tick_takes_is_not_published(filled: Store
     assert model_counter(filled, "commentCount") == shown + 1
 
 
+def test_an_entity_that_is_gone_leaves_though_its_total_was_wrong(filled: Stores, settings: Settings) -> None:
+    write(
+        filled,
+        "UPDATE metrics.leaf_total SET total = total + 1 WHERE entity_id = 10 AND metric_type = 'ThumbsUp'",
+        'DELETE FROM "ModelVersion" WHERE id = 10',
+    )
+    assert tick(filled, settings).ok
+    assert read(filled, 'SELECT * FROM "ModelVersionMetric" WHERE "modelVersionId" = 10') == []
+
+
 def test_a_sum_beyond_int4_is_held_back_while_others_go_on_and_heals_with_its_source(
     filled: Stores, settings: Settings
 ) -> None:
