@@ -46,6 +46,8 @@ def stage_pending(connection: Connection) -> None:
     run_script(connection, "stage_pending")
     if _capture_is_installed(connection):
         run_script(connection, "stage_outbox")
+        if scalar(connection, "SELECT EXISTS (SELECT FROM metrics.outbox_excluded_user)"):
+            run_script(connection, "stage_made")
 
 
 def stage_log_arrivals(connection: Connection, clickhouse: ClickHouse) -> None:

@@ -1,6 +1,6 @@
 -- Keys of captured rows that no drain has taken, by the old and the new row. Parents follow in stage_parents.sql; the
 -- ones that a row has left are named here.
--- Reads: the outbox tables, the counted sources. Writes: pending_key.
+-- Reads: the outbox tables. Writes: pending_key.
 
 INSERT INTO pending_key (entity_type, entity_id)
 SELECT DISTINCT captured.entity_type, captured.entity_id
@@ -30,24 +30,5 @@ FROM (
     SELECT 'Model', "entityId" FROM metrics.outbox_buzz_tip WHERE "entityType" = 'Model'
     UNION ALL
     SELECT entity_type, entity_id FROM metrics.outbox_excluded_resource
-    UNION ALL
-    -- all that somebody made who is excluded, or no longer
-    SELECT made.entity_type, made.entity_id
-    FROM (
-        SELECT named.entity_type, named.entity_id, "userId" AS user_id
-        FROM "ResourceReview"
-        CROSS JOIN LATERAL (VALUES ('Model', "modelId"), ('ModelVersion', "modelVersionId")) AS named (entity_type, entity_id)
-        UNION ALL
-        SELECT 'Model', "modelId", "userId" FROM "Comment"
-        UNION ALL
-        SELECT 'Model', "modelId", "addedById" FROM "CollectionItem"
-        UNION ALL
-        SELECT 'Model', "entityId", "fromUserId" FROM "BuzzTip" WHERE "entityType"::text = 'Model'
-        UNION ALL
-        SELECT 'ModelVersion', "modelVersionId", "userId" FROM "Donation"
-        UNION ALL
-        SELECT 'Post', "postId", "userId" FROM "Image"
-    ) AS made
-    WHERE made.user_id IN (SELECT user_id FROM metrics.outbox_excluded_user)
 ) AS captured (entity_type, entity_id)
 WHERE captured.entity_id IS NOT NULL;
