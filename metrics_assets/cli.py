@@ -324,7 +324,10 @@ def status(as_json: bool) -> None:
                     "hashes": waiting.publish_rows,
                 }
             )
+        excluded = ", ".join(f"{kind} {count}" for kind, count in state.excluded(stores).items())
     _print_table(lines, as_json)
+    if excluded:
+        click.echo(f"Left out of every counter: {excluded} (metrics.excluded_user, excluded_resource).", err=True)
     for message in away.values():
         click.echo(message, err=True)
 

@@ -65,6 +65,17 @@ def complete_through(stores: Stores, set_name: str) -> dt.datetime | None:
     return found if isinstance(found, dt.datetime) else None
 
 
+def excluded(stores: Stores) -> dict[str, int]:
+    """How many users, and entities of each type, operators have left out of every counter."""
+    with stores.postgres.connection() as connection:
+        found = rows(
+            connection,
+            "SELECT 'User', count(*) FROM metrics.excluded_user HAVING count(*) > 0"
+            " UNION ALL SELECT entity_type::text, count(*) FROM metrics.excluded_resource GROUP BY 1 ORDER BY 1",
+        )
+    return {str(kind): int(count) for kind, count in found}
+
+
 def note_complete(connection: Connection, set_name: str, through: dt.datetime) -> None:
     """Remember that the set is complete through `through`."""
     connection.execute(

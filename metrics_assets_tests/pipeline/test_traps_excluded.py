@@ -8,7 +8,7 @@ import datetime as dt
 import pytest
 
 from metrics_assets.catalog import LOGS, SETS
-from metrics_assets.pipeline import left_out, schema
+from metrics_assets.pipeline import left_out, schema, state
 from metrics_assets.pipeline.backlog import backlog
 from metrics_assets.pipeline.control import recompute
 from metrics_assets.pipeline.drain import drain_chunk
@@ -287,6 +287,7 @@ def test_a_number_without_what_is_excluded_is_explained(filled: Stores, settings
     of_versions = () if counter == "thumbsUpCount" else (10,)
     assert (model.agrees, model.excluded, model.excluded_versions) == (True, None, of_versions)
     assert explain(filled, "Model", 2, counter).agrees
+    assert state.excluded(filled) == {"Model": 1, "ModelVersion": 1, "User": 1}
 
 
 def test_capture_of_exclusions_that_is_installed_after_they_were_made(filled: Stores, settings: Settings) -> None:
