@@ -242,7 +242,8 @@ def explain(entity: str, entity_id: int, counter: str, limit: int, as_json: bool
     if len(found.behind) > limit:
         console.print(f"… and {len(found.behind) - limit} more.")
     if found.excluded:
-        console.print(f"Excluded {found.excluded}. It reads as zero (metrics.excluded_resource).")
+        # the reason is an operator's, and no markup
+        console.print(f"Excluded {found.excluded}. It reads as zero (metrics.excluded_resource).", markup=False)
     if found.excluded_versions:
         listed = ", ".join(map(str, found.excluded_versions))
         console.print(f"Without its excluded versions: {listed} (metrics.excluded_resource).")

@@ -82,12 +82,14 @@ def parts(stores: Stores, log: Log) -> tuple[Part, ...]:
 def waiting_rows(stores: Stores, connection: Connection, log: Log) -> int:
     """Rows that a tick would have to count: those that arrived, and those of partitions that lost some. By metadata.
 
-    All of the log's, while who is excluded is not whom it was counted without: which rows are theirs is not known here.
+    One stands for those of users who were excluded, or no longer are, since: how many these are is not known here.
     """
     seen, cursor = look(stores, log), read_cursor(connection, log)
     gone = sum(part.rows for partition in lost(seen, cursor) for part in cursor[partition].parts)
-    if left_out.changed(connection, log) or any(counted_so_far(connection, c).begun for c in contributions_of(log)):
+    if any(counted_so_far(connection, c).begun for c in contributions_of(log)):
         gone += sum(part.rows for part in seen.parts) or 1
+    if left_out.changed(connection, log):
+        gone += 1
     return gone + new_rows(seen, cursor)
 
 

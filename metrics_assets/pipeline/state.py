@@ -66,12 +66,13 @@ def complete_through(stores: Stores, set_name: str) -> dt.datetime | None:
 
 
 def excluded(stores: Stores) -> dict[str, int]:
-    """How many users, and entities of each type, operators have left out of every counter."""
+    """How many users, models and versions operators have left out of every counter; none where there is none."""
     with stores.postgres.connection() as connection:
         found = rows(
             connection,
             "SELECT 'User', count(*) FROM metrics.excluded_user HAVING count(*) > 0"
-            " UNION ALL SELECT entity_type::text, count(*) FROM metrics.excluded_resource GROUP BY 1 ORDER BY 1",
+            " UNION ALL SELECT entity_type::text, count(*) FROM metrics.excluded_resource"
+            " WHERE entity_type IN ('Model', 'ModelVersion') GROUP BY 1 ORDER BY 1",
         )
     return {str(kind): int(count) for kind, count in found}
 

@@ -287,6 +287,7 @@ def test_a_number_without_what_is_excluded_is_explained(filled: Stores, settings
     of_versions = () if counter == "thumbsUpCount" else (10,)
     assert (model.agrees, model.excluded, model.excluded_versions) == (True, None, of_versions)
     assert explain(filled, "Model", 2, counter).agrees
+    write(filled, "INSERT INTO metrics.excluded_resource (entity_type, entity_id) VALUES ('User', 1)")
     assert state.excluded(filled) == {"Model": 1, "ModelVersion": 1, "User": 1}
 
 

@@ -1,4 +1,4 @@
--- A few of the keys just taken, none with a long history: their recount costs little. The row of an entity that is gone goes,
+-- A few of the keys just taken, none with a long history of what counts: their recount costs little. The row of an entity that is gone goes,
 -- whatever its totals are. Reads {work}, leaf_total.
 SELECT k.entity_id
 FROM (SELECT {key} AS entity_id FROM {work} WHERE alive LIMIT 50) k
