@@ -47,7 +47,7 @@ def _exclude_resource(stores: Stores, entity: str, number: int) -> None:
     write(stores, f"INSERT INTO metrics.excluded_resource (entity_type, entity_id) VALUES ('{entity}', {number})")
 
 
-@pytest.fixture(params=[1, 1000])
+@pytest.fixture(params=[pytest.param(1, marks=pytest.mark.slow), 1000])
 def small(request: pytest.FixtureRequest, settings: Settings) -> Settings:
     """Chunks of one row, and of more than there are."""
     return settings.model_copy(update={"drain_chunk_rows": request.param, "set_chunk_keys": request.param})
@@ -169,6 +169,7 @@ def test_whose_downloads_are_still_counted_is_a_backlog(filled: Stores, settings
     assert backlog(filled, settings, "model_metrics").nothing
 
 
+@pytest.mark.slow
 def test_many_are_excluded_and_admitted_at_once(filled: Stores, settings: Settings) -> None:
     write(filled, "INSERT INTO metrics.excluded_user (user_id) SELECT generate_series(2, 100000)")
     assert verify(filled, []).ok
