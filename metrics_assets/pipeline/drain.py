@@ -16,13 +16,7 @@ from dataclasses import dataclass, field
 from psycopg import sql
 
 from metrics_assets.catalog import CONTRIBUTIONS, SETS, Source
-from metrics_assets.catalog.sources import (
-    IMAGE,
-    MODEL,
-    MODEL_VERSION,
-    POST,
-    RESOURCE_REVIEW,
-)
+from metrics_assets.catalog.sources import IMAGE, MODEL, MODEL_VERSION, POST, RESOURCE_REVIEW
 from metrics_assets.pipeline.crash import point
 from metrics_assets.pipeline.places import (
     contribution_places,

@@ -25,8 +25,7 @@ NOBODY = 0
 
 def changed(connection: Connection, log: Log) -> bool:
     """Whether a count of the log would find users for `note_changes`."""
-    statement = sqlfile.compose(_PACKAGE, "sql/logs/left_out_changed.sql", log=sql.Literal(log.table))
-    return bool(scalar(connection, statement))
+    return bool(scalar(connection, sql.SQL("SELECT EXISTS ({})").format(_changed(log))))
 
 
 def note_changes(connection: Connection, log: Log) -> tuple[int, ...]:
@@ -35,8 +34,13 @@ def note_changes(connection: Connection, log: Log) -> tuple[int, ...]:
     Returns:
         The users whose rows in the log have to be counted anew for that, until `note_counted` says they were.
     """
-    found = rows(connection, sqlfile.compose(_PACKAGE, "sql/logs/left_out.sql", log=sql.Literal(log.table)))
+    places = {"log": sql.Literal(log.table), "changed": _changed(log)}
+    found = rows(connection, sqlfile.compose(_PACKAGE, "sql/logs/left_out.sql", **places))
     return tuple(user for (user,) in found)
+
+
+def _changed(log: Log) -> sql.Composed:
+    return sqlfile.compose(_PACKAGE, "sql/logs/left_out_changed.sql", log=sql.Literal(log.table))
 
 
 def note_counted(connection: Connection, log: Log) -> None:

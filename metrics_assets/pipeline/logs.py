@@ -139,7 +139,8 @@ def count_log(stores: Stores, connection: Connection, log: Log, seen: Look, dead
         if not left or (rows_arrived and time.perf_counter() > deadline):
             break
         read = replace(seen, parts=a_pass(left))
-        before, tokens = cursor, _touch(stores, connection, log, read.parts)
+        before, tokens = cursor, _touch(stores, connection, log, "touched", parts=[part.name for part in read.parts])
+        point("log: touched")
         seen = look(stores, log)
         moved += _count_touched(stores, connection, tokens, days)
         rows_arrived += sum(part.rows for part in read.parts)
@@ -155,15 +156,20 @@ def count_log(stores: Stores, connection: Connection, log: Log, seen: Look, dead
     )
 
 
-def _touch(stores: Stores, connection: Connection, log: Log, new: Sequence[Part]) -> dict[LogContribution, int]:
-    """Note in ClickHouse which days of which entities the parts touch, under a token for each contribution."""
-    names = [part.name for part in new]
+def _touch(
+    stores: Stores, connection: Connection, log: Log, how: str, **parameters: object
+) -> dict[LogContribution, int]:
+    """Note in ClickHouse which days of which entities are touched, under a token for each contribution.
+
+    Args:
+        how: `touched` by parts, or by `users`, or the days of `entities`: the queries <query>_<how>.sql.
+        parameters: of these queries.
+    """
     tokens = {contribution: next_version(connection) for contribution in contributions_of(log)}
     for contribution, token in tokens.items():
         stores.clickhouse.command(
-            sqlfile.read(_PACKAGE, f"sql/logs/{contribution.query}_touched.sql"), {"token": token, "parts": names}
+            sqlfile.read(_PACKAGE, f"sql/logs/{contribution.query}_{how}.sql"), {"token": token, **parameters}
         )
-    point("log: touched")
     return tokens
 
 
@@ -215,12 +221,7 @@ def _count_users(stores: Stores, connection: Connection, log: Log, users: tuple[
     """Count what these users have in a log anew; adds the days that moved and returns how many totals did."""
     if not users:
         return 0
-    staged = left_out.stage(stores, users)
-    tokens = {contribution: next_version(connection) for contribution in contributions_of(log)}
-    for contribution, token in tokens.items():
-        stores.clickhouse.command(
-            sqlfile.read(_PACKAGE, f"sql/logs/{contribution.query}_users.sql"), {"token": token, "users": staged}
-        )
+    tokens = _touch(stores, connection, log, "users", users=left_out.stage(stores, users))
     moved = _count_touched(stores, connection, tokens, days)
     left_out.note_counted(connection, log)
     return moved
@@ -276,11 +277,6 @@ def count_entities(stores: Stores, connection: Connection, log: Log, entities: S
     """Count every day of some entities of a log anew; returns the totals that moved."""
     with locked(connection, log_lock(log)):
         moved = _mend(stores, connection, log)
-        for contribution in contributions_of(log):
-            token = next_version(connection)
-            stores.clickhouse.command(
-                sqlfile.read(_PACKAGE, f"sql/logs/{contribution.query}_entities.sql"),
-                {"token": token, "entities": list(entities)},
-            )
+        for contribution, token in _touch(stores, connection, log, "entities", entities=list(entities)).items():
             moved += count_touched(stores, connection, contribution, token, entities=entities).moved
     return moved
