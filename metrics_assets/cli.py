@@ -10,7 +10,7 @@ import dataclasses
 import datetime as dt
 import json
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
@@ -146,17 +146,10 @@ def tick(sets: tuple[str, ...], as_json: bool) -> None:
     """One pass without Dagster: everything committed before it starts is counted when it ends."""
     from metrics_assets.pipeline.tick import tick as run_tick
     from metrics_assets.settings import settings
-    from metrics_assets.stores.words import sentence
 
     with _stores() as stores:
         report = run_tick(stores, settings(), sets)
-    _print_reports(report.reports, as_json)
-    for failure in report.rule_failures:
-        click.echo(failure.message, err=True)
-    for store in report.away:
-        why = str(next(found.detail[store] for found in report.reports if store in found.detail))
-        click.echo(f"{sentence(why)} What {store} lacks is kept, and the next tick sends it.", err=True)
-    sys.exit(1 if report.rule_failures else 3 if report.away else 0)
+    _end(report.reports, as_json)
 
 
 @cli.command()
@@ -170,7 +163,7 @@ def load(sets: tuple[str, ...], as_json: bool) -> None:
 
     with _stores() as stores, progress_bars() as progress:
         reports = run_load(stores, settings(), sets, progress=progress)
-    _print_reports(reports, as_json)
+    _end(reports, as_json)
 
 
 @cli.command(epilog=f"ASSET is one of: {', '.join(REBUILT)}.")
@@ -196,10 +189,7 @@ def rebuild(asset: str, first: Any, last: Any, as_json: bool) -> None:
         noting_failure(stores, asset, "rebuild", None, first_day=first_day, last_day=last_day),
     ):
         report = run_rebuild(stores, settings(), asset, first_day, last_day)
-    _print_reports([report], as_json)
-    for failure in report.rule_failures:
-        click.echo(failure.message, err=True)
-    sys.exit(1 if report.rule_failures else 0)
+    _end([report], as_json)
 
 
 @cli.command()
@@ -241,6 +231,8 @@ def explain(entity: str, entity_id: int, counter: str, limit: int, as_json: bool
     show(table, console)
     if len(found.behind) > limit:
         console.print(f"… and {len(found.behind) - limit} more.")
+    if found.dormant:
+        console.print(f"Dormant: there is no {entity} {entity_id}. What is listed is kept, and counts when it appears.")
     if found.excluded:
         # the reason is an operator's, and no markup
         console.print(f"Excluded {found.excluded}. It reads as zero (metrics.excluded_resource).", markup=False)
@@ -248,7 +240,8 @@ def explain(entity: str, entity_id: int, counter: str, limit: int, as_json: bool
         listed = ", ".join(map(str, found.excluded_versions))
         console.print(f"Without its excluded versions: {listed} (metrics.excluded_resource).")
     stored = ", ".join(f"{name} {'–' if value is None else value}" for name, value in found.stored.items())
-    console.print(f"Sum of {len(found.behind)} rows: {found.listed_sum}. Stored: {stored}.")
+    listed = "1 row" if len(found.behind) == 1 else f"{len(found.behind)} rows"
+    console.print(f"Sum of {listed}: {found.listed_sum}. Stored: {stored}.")
     if not found.agrees:
         console.print(
             "They differ: a tick may be due. If not, "
@@ -306,13 +299,12 @@ def status(as_json: bool) -> None:
     """
     from metrics_assets.pipeline import state
     from metrics_assets.pipeline.backlog import backlog
-    from metrics_assets.settings import settings
 
     lines = []
     with _stores() as stores:
         away = _away(stores)
         for metric_set in SETS:
-            waiting = backlog(stores, settings(), metric_set.name, with_logs="clickhouse" not in away)
+            waiting = backlog(stores, metric_set.name, with_logs="clickhouse" not in away)
             lines.append(
                 {
                     "set": metric_set.name,
@@ -372,6 +364,21 @@ def _ids_of(file: Path | None) -> Iterator[int]:
                 f"{file.name}, line {number}: {line!r} is not an id from 1 to {_LARGEST_ID}. Write one id a line."
             )
         yield found
+
+
+def _end(reports: Sequence[Report], as_json: bool) -> NoReturn:
+    """Print what was done, and to stderr what was not; the exit code tells it too."""
+    from metrics_assets.pipeline.reports import STORES
+    from metrics_assets.stores.words import sentence
+
+    _print_reports(reports, as_json)
+    failures = [failure for report in reports for failure in report.rule_failures]
+    for failure in failures:
+        click.echo(failure.message, err=True)
+    away = {store: str(report.detail[store]) for report in reports for store in STORES if store in report.detail}
+    for store, why in away.items():
+        click.echo(f"{sentence(why)} What {store} lacks is kept, and the next tick sends it.", err=True)
+    sys.exit(1 if failures else 3 if away else 0)
 
 
 def _print_reports(reports: Any, as_json: bool) -> None:

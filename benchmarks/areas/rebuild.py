@@ -13,9 +13,11 @@ from benchmarks.options import Options
 from benchmarks.progress import say
 from metrics_assets.catalog import CONTRIBUTIONS, DAILY_ASSET, EVENTS_ASSET, SETS
 from metrics_assets.pipeline import tick
+from metrics_assets.pipeline.days import Days
 from metrics_assets.pipeline.forward import EVENT_COLUMNS
 from metrics_assets.pipeline.places import contribution_places, source_places
-from metrics_assets.pipeline.rebuild import Days, contributions_query, rebuild
+from metrics_assets.pipeline.rebuild import rebuild
+from metrics_assets.pipeline.repairs import contributions_query
 
 AREA = "rebuild"
 _DAYS, _QUICK_DAYS = 30, 7

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from metrics_assets.catalog.declarations import Column, Contribution, Log, LogContribution, Source
 
-ID = (Column("id", "integer"),)
+# Of an entity, whose totals go by it; an id that names a row and nothing else may be longer.
+ENTITY_ID = (Column("id", "integer"),)
+ROW_ID = (Column("id", "bigint"),)
 CREATED_AT = Column("createdAt", "timestamp(3)")
 
 RESOURCE_REVIEW = Source(
     "ResourceReview",
-    key=ID,
+    key=ROW_ID,
     columns=(
         Column("modelId", "integer"),
         Column("modelVersionId", "integer"),
@@ -22,13 +24,13 @@ RESOURCE_REVIEW = Source(
 )
 COLLECTION_ITEM = Source(
     "CollectionItem",
-    key=ID,
+    key=ROW_ID,
     columns=(Column("modelId", "integer"), Column("addedById", "integer"), CREATED_AT),
     user="addedById",
 )
 COMMENT = Source(
     "Comment",
-    key=ID,
+    key=ROW_ID,
     columns=(
         Column("modelId", "integer"),
         Column("userId", "integer"),
@@ -44,7 +46,7 @@ BUZZ_TIP = Source(
 )
 DONATION = Source(
     "Donation",
-    key=ID,
+    key=ROW_ID,
     columns=(
         Column("modelVersionId", "integer"),
         Column("userId", "integer"),
@@ -54,28 +56,28 @@ DONATION = Source(
 )
 IMAGE = Source(
     "Image",
-    key=ID,
+    key=ROW_ID,
     columns=(Column("postId", "integer"), Column("userId", "integer"), CREATED_AT),
 )
 
 # Tables that only group: they move totals between parents and contribute nothing themselves.
 POST = Source(
     "Post",
-    key=ID,
+    key=ENTITY_ID,
     columns=(Column("modelVersionId", "integer"), Column("publishedAt", "timestamp(3)")),
     created_at=None,
     user=None,
 )
 MODEL_VERSION = Source(
     "ModelVersion",
-    key=ID,
+    key=ENTITY_ID,
     columns=(Column("modelId", "integer"), Column("baseModel", "text"), Column("status", "text")),
     created_at=None,
     user=None,
 )
 MODEL = Source(
     "Model",
-    key=ID,
+    key=ENTITY_ID,
     columns=(
         Column("status", "text"),
         Column("availability", "text"),

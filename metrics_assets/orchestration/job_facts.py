@@ -18,13 +18,6 @@ if TYPE_CHECKING:
     from metrics_assets.job_metrics import OpenRun
     from metrics_assets.job_metrics.own_runs import RunFacts
 
-ACTIVE = [
-    dg.DagsterRunStatus.QUEUED,
-    dg.DagsterRunStatus.NOT_STARTED,
-    dg.DagsterRunStatus.STARTING,
-    dg.DagsterRunStatus.STARTED,
-    dg.DagsterRunStatus.CANCELING,
-]
 _STATUS = {
     dg.DagsterRunStatus.SUCCESS: COMPLETED,
     dg.DagsterRunStatus.FAILURE: FAILED,

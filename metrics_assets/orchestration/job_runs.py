@@ -19,6 +19,7 @@ import dagster as dg
 from metrics_assets.catalog import SETS
 from metrics_assets.catalog.job_metrics import BUILT_IN, OWN
 from metrics_assets.orchestration import describe, job_facts, job_report, resources, tags
+from metrics_assets.orchestration.active import ACTIVE
 from metrics_assets.orchestration.failures import explained
 from metrics_assets.orchestration.partitions import days_of, key_at
 from metrics_assets.settings import Settings
@@ -155,7 +156,7 @@ def job_metrics_schedule(job: "UnresolvedAssetJobDefinition", settings: Settings
         description=f"Brings {ASSET} up to date.",
     )
     def evaluate(context: dg.ScheduleEvaluationContext) -> dg.RunRequest | dg.SkipReason:
-        active = context.instance.get_run_records(dg.RunsFilter(job_name=JOB, statuses=job_facts.ACTIVE), limit=1)
+        active = context.instance.get_run_records(dg.RunsFilter(job_name=JOB, statuses=ACTIVE), limit=1)
         if active:
             return dg.SkipReason(f"Run {active[0].dagster_run.run_id[:8]} is queued or running.")
         return dg.RunRequest(

@@ -9,6 +9,7 @@ import dagster as dg
 from metrics_assets import catalog
 from metrics_assets.catalog import MetricSet
 from metrics_assets.orchestration import tags
+from metrics_assets.settings import Settings
 
 if TYPE_CHECKING:
     # Dagster exports the function that makes it, but not the type
@@ -30,3 +31,8 @@ def job_of(metric_set: MetricSet) -> UnresolvedAssetJobDefinition:
         description=f"{metric_set.description} From the captured changes to the outputs of {metric_set.name}.",
         tags={tags.SET: metric_set.name},
     )
+
+
+def tick_tags(metric_set: MetricSet, settings: Settings) -> dict[str, str]:
+    """Tags of a run of the set's job that ticks it."""
+    return tags.tick_tags(metric_set.name, settings, passes=len(assets_of(metric_set)))

@@ -9,17 +9,8 @@ import dagster as dg
 
 from metrics_assets import catalog
 from metrics_assets.catalog import MetricSet
-from metrics_assets.orchestration import tags
+from metrics_assets.orchestration.active import active_tick
 from metrics_assets.orchestration.resources import Session
-from metrics_assets.orchestration.vanished import give_up, has_vanished
-
-_ACTIVE = [
-    dg.DagsterRunStatus.QUEUED,
-    dg.DagsterRunStatus.NOT_STARTED,
-    dg.DagsterRunStatus.STARTING,
-    dg.DagsterRunStatus.STARTED,
-    dg.DagsterRunStatus.CANCELING,
-]
 
 
 @dataclass(frozen=True)
@@ -33,6 +24,7 @@ class Readiness:
         idle: it is certain that nothing waits at all: the set is complete through `looked_at`.
         fault: why nothing can be said of what waits. A tick is due: it fails with the same words, which people hear.
         movable_rows: the part of the backlog that does not wait for a store that is away.
+        cut_short: the last tick ended for want of time, and left a part of it.
     """
 
     looked_at: dt.datetime | None
@@ -41,15 +33,7 @@ class Readiness:
     idle: bool = False
     fault: str | None = None
     movable_rows: int = 0
-
-
-def active_tick(session: Session, instance: dg.DagsterInstance, metric_set: MetricSet) -> str | None:
-    """Id of a tick of the set that is queued or runs. One whose process is gone is failed, and does not count."""
-    for record in instance.get_run_records(dg.RunsFilter(tags={tags.TICK: metric_set.name}, statuses=_ACTIVE)):
-        if not has_vanished(session, record):
-            return record.dagster_run.run_id
-        give_up(instance, record.dagster_run)
-    return None
+    cut_short: bool = False
 
 
 def readiness(session: Session, instance: dg.DagsterInstance, metric_set: MetricSet) -> Readiness:
@@ -58,7 +42,7 @@ def readiness(session: Session, instance: dg.DagsterInstance, metric_set: Metric
     from metrics_assets.pipeline.backlog import backlog
 
     name = metric_set.name
-    run_id = active_tick(session, instance, metric_set)
+    run_id = active_tick(session, instance, name)
     if run_id is not None:
         return Readiness(None, 0, f"A tick of {name} is queued or running (run {run_id[:8]}).")
     why = state.paused(session.stores, name)
@@ -72,11 +56,17 @@ def readiness(session: Session, instance: dg.DagsterInstance, metric_set: Metric
     fault = _fault(session)
     if fault is not None:
         return Readiness(None, 0, None, fault=fault)
-    waiting = [backlog(session.stores, session.settings, member.name) for member in catalog.select([name])]
+    waiting = [backlog(session.stores, member.name) for member in catalog.select([name])]
     if all(found.nothing for found in waiting):
         return Readiness(looked_at, 0, "Nothing to do: 0 rows captured, arrived, dirty or unsent.", idle=True)
     rows = max(found.total for found in waiting)
-    return Readiness(looked_at, rows, None, movable_rows=max(found.movable for found in waiting))
+    return Readiness(
+        looked_at,
+        rows,
+        None,
+        movable_rows=max(found.movable for found in waiting),
+        cut_short=any(found.cut_short for found in waiting),
+    )
 
 
 def _postgres_time(session: Session) -> dt.datetime:

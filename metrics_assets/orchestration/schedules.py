@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 import dagster as dg
 
 from metrics_assets.catalog import MetricSet
-from metrics_assets.orchestration import tags
 from metrics_assets.orchestration.connections import Connect
 from metrics_assets.orchestration.idle import report_idle
+from metrics_assets.orchestration.jobs import tick_tags
 from metrics_assets.orchestration.partitions import key_at
 from metrics_assets.orchestration.readiness import readiness
 from metrics_assets.settings import Settings
@@ -46,6 +46,6 @@ def schedule_of(
         if found.reason is not None:
             return dg.SkipReason(found.reason)
         context.log.info(found.fault or f"{found.backlog_rows} rows wait for {metric_set.name}.")
-        return dg.RunRequest(partition_key=partition, tags=tags.tick_tags(metric_set, settings))
+        return dg.RunRequest(partition_key=partition, tags=tick_tags(metric_set, settings))
 
     return evaluate

@@ -5,7 +5,6 @@ from __future__ import annotations
 import enum
 from collections.abc import Mapping
 
-from metrics_assets.catalog import MetricSet
 from metrics_assets.errors import ConfigurationError
 from metrics_assets.settings import Settings
 
@@ -16,7 +15,6 @@ SET = "metrics/set"
 TICK = "metrics/tick"
 
 _TICK_PRIORITY = 10  # ticks leave the queue before backfills, which have 0
-_PASSES_PER_RUN = 2  # the drain and the set each stop by themselves after METRICS_TICK_MAX_SECONDS
 _GRACE_SECONDS = 120
 
 
@@ -42,14 +40,17 @@ def mode_of(tags: Mapping[str, str]) -> Mode:
         ) from error
 
 
-def tick_tags(metric_set: MetricSet, settings: Settings) -> dict[str, str]:
-    """Tags of a run that ticks the set. A tick that hangs ends before the set counts as stale; none is tried again
-    as a whole, because the next one does its work.
+def tick_tags(ticked: str, settings: Settings, *, passes: int) -> dict[str, str]:
+    """Tags of a run that ticks a set, or a group of assets. None is tried again as a whole: the next one does its work.
+
+    Args:
+        passes: assets that the run materializes. Each stops by itself after METRICS_TICK_MAX_SECONDS, so a run that
+            lasts longer than all of them hangs, and Dagster ends it.
     """
-    max_seconds = _PASSES_PER_RUN * settings.tick_max_seconds + _GRACE_SECONDS
+    max_seconds = passes * settings.tick_max_seconds + _GRACE_SECONDS
     return {
         MODE: Mode.TICK.value,  # Dagster stores plain text only
-        TICK: metric_set.name,
+        TICK: ticked,
         "dagster/priority": str(_TICK_PRIORITY),
         "dagster/max_runtime": str(int(max_seconds)),
         "dagster/max_retries": "0",

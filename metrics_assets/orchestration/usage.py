@@ -19,10 +19,10 @@ import dagster as dg
 
 from metrics_assets.errors import ConfigurationError, StoreUnreachable
 from metrics_assets.orchestration import describe, outcome, resources, tags
+from metrics_assets.orchestration.active import active_tick
 from metrics_assets.orchestration.connections import Connect
 from metrics_assets.orchestration.failures import explained
 from metrics_assets.orchestration.partitions import days_of, key_at
-from metrics_assets.orchestration.vanished import give_up, has_vanished
 from metrics_assets.settings import Settings
 
 if TYPE_CHECKING:
@@ -41,7 +41,7 @@ LOG_KEY = dg.AssetKey([describe.LOGS_GROUP, "modelUsage"])
 _LAG = dt.timedelta(minutes=30)
 _CRON = "*/5 * * * *"
 _CHECKED_DAYS = 3
-_ACTIVE = [dg.DagsterRunStatus.QUEUED, dg.DagsterRunStatus.STARTING, dg.DagsterRunStatus.STARTED]
+_PASSES = 2  # the count and the report
 _DAILY_COLUMNS = (
     ("day", "Date32", "UTC day"),
     ("modelId", "String", "the model"),
@@ -129,7 +129,7 @@ def usage_schedule(job: "UnresolvedAssetJobDefinition", settings: Settings, conn
         with connect() as session:
             from metrics_assets.serving.usage.rollup import waiting_rows
 
-            if _is_active(session, context.instance):
+            if active_tick(session, context.instance, GROUP):
                 return dg.SkipReason(f"A tick of {GROUP} is queued or running.")
             try:
                 with session.stores.postgres.connection() as connection:
@@ -141,27 +141,9 @@ def usage_schedule(job: "UnresolvedAssetJobDefinition", settings: Settings, conn
         ).records
         if not waiting and drawn:
             return dg.SkipReason("Nothing to do: 0 events arrived, and the report of the day is there.")
-        return dg.RunRequest(partition_key=partition, tags=_tick_tags(settings))
+        return dg.RunRequest(partition_key=partition, tags=tags.tick_tags(GROUP, settings, passes=_PASSES))
 
     return evaluate
-
-
-def _is_active(session: "Session", instance: dg.DagsterInstance) -> bool:
-    """Whether a tick is queued or runs. One whose process is gone is failed, and does not count."""
-    for record in instance.get_run_records(dg.RunsFilter(tags={tags.TICK: GROUP}, statuses=_ACTIVE)):
-        if not has_vanished(session, record):
-            return True
-        give_up(instance, record.dagster_run)
-    return False
-
-
-def _tick_tags(settings: Settings) -> dict[str, str]:
-    return {
-        tags.MODE: tags.Mode.TICK.value,
-        tags.TICK: GROUP,
-        "dagster/max_runtime": str(int(2 * settings.tick_max_seconds + 120)),
-        "dagster/max_retries": "0",
-    }
 
 
 def _daily(days: dg.DailyPartitionsDefinition, settings: Settings) -> dg.AssetsDefinition:

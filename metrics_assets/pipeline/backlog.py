@@ -7,12 +7,13 @@ from metrics_assets.errors import StoreUnreachable
 from metrics_assets.pipeline import logs
 from metrics_assets.pipeline.refresh import dirty_keys
 from metrics_assets.pipeline.reports import Backlog
-from metrics_assets.settings import Settings
 from metrics_assets.stores import Stores, sqlfile
 from metrics_assets.stores.postgres import Connection, rows, scalar
 
+_TIME = "time"
 
-def backlog(stores: Stores, settings: Settings, set_name: str, *, with_logs: bool = True) -> Backlog:
+
+def backlog(stores: Stores, set_name: str, *, with_logs: bool = True) -> Backlog:
     """Rows that wait for the set and for what it is built on. Reads metadata and queues only, never a source.
 
     Args:
@@ -24,6 +25,7 @@ def backlog(stores: Stores, settings: Settings, set_name: str, *, with_logs: boo
 
 def measure(stores: Stores, connection: Connection, target: MetricSet, *, with_logs: bool = True) -> Backlog:
     """Like `backlog`, on a connection that is open."""
+    undone = _undone(connection, target)
     outbox, oldest = rows(connection, "SELECT count(*), min(captured_at) FROM metrics.outbox")[0]
     markers = int(scalar(connection, "SELECT count(*) FROM metrics.capture_marker"))
     due = int(scalar(connection, "SELECT count(*) FROM metrics.rejected WHERE due_at <= localtimestamp"))
@@ -38,7 +40,8 @@ def measure(stores: Stores, connection: Connection, target: MetricSet, *, with_l
         batch_rows=int(batches),
         publish_rows=int(scalar(connection, "SELECT count(*) FROM metrics.publish_queue")),
         oldest_captured_at=oldest,
-        away=_away(connection, target),
+        away=frozenset(undone - {_TIME}),
+        cut_short=_TIME in undone,
     )
 
 
@@ -50,10 +53,10 @@ def log_rows(stores: Stores, connection: Connection) -> int | None:
         return None
 
 
-def _away(connection: Connection, target: MetricSet) -> frozenset[str]:
-    """Stores that did not take their part in the last tick of the set: asked of the ledger, so that nobody waits."""
+def _undone(connection: Connection, target: MetricSet) -> set[str]:
+    """What the last tick of the set left undone, by store or for want of time: of the ledger, so that nobody waits."""
     found = connection.execute(
-        sqlfile.compose("metrics_assets.pipeline", "sql/stores_away.sql"),
+        sqlfile.compose("metrics_assets.pipeline", "sql/latest_ticks.sql"),
         {"passes": [EVENTS_ASSET, DAILY_ASSET, *target.reads, target.name]},
     ).fetchall()
-    return frozenset(str(store) for (store,) in found)
+    return {str(why) for (why,) in found}

@@ -9,9 +9,9 @@ from metrics_assets.errors import ConfigurationError
 from metrics_assets.pipeline import guard, restored
 from metrics_assets.pipeline.drain import drain_chunk
 from metrics_assets.pipeline.logs import count_entities
-from metrics_assets.pipeline.rebuild import mark_dirty, repair, with_parents
 from metrics_assets.pipeline.recount import Scope
 from metrics_assets.pipeline.refresh import mark_ids
+from metrics_assets.pipeline.repairs import mark_dirty, repair, with_parents
 from metrics_assets.settings import Settings
 from metrics_assets.stores import Stores
 from metrics_assets.stores.postgres import Connection, Lock, locked, rows

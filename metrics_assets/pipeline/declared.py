@@ -14,13 +14,15 @@ from metrics_assets.pipeline.places import routes
 from metrics_assets.stores.postgres import Connection, rows, scalar
 
 # Raised when programs before it must not tick, or apply their schema to, a database that a later one has changed.
-SCHEMA_VERSION = 5
+SCHEMA_VERSION = 6
 _VERSION = "schema version"
+# Raised when the trigger functions of stores/schema/capture.sql change: capture is then installed anew.
+_FUNCTIONS = 2
 
 
 def captures(source: Source) -> tuple[str, str]:
     """Name and hash of what is captured of a source."""
-    return f"captures {source.table}", _hash((source.key, source.columns))
+    return f"captures {source.table}", _hash((_FUNCTIONS, source.key, source.columns))
 
 
 def counts(source: Source | Log) -> tuple[str, str]:

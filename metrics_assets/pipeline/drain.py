@@ -48,23 +48,24 @@ _CHANGED_PARENTS: Mapping[str, sql.Composable] = {
 }
 _MOVED = """
 SELECT (SELECT count(*) FROM moved), (SELECT count(*) FROM moved_pair),
-       coalesce((SELECT event_rows FROM metrics.batch WHERE id = %s), 0),
-       ARRAY(SELECT DISTINCT day FROM change WHERE side <> 0 ORDER BY day)"""
+       ARRAY(SELECT DISTINCT source || ' ' || day FROM change WHERE side <> 0)"""
 
 
 @dataclass(frozen=True)
 class Drained:
-    """One chunk: rows taken from the outbox, what they moved, and what stays."""
+    """One chunk: rows taken from the outbox, what they moved, and what stays.
+
+    Attributes:
+        days: days on which contributions moved, by the table that they come from.
+    """
 
     version: int
     rows_taken: int
     rows_left: int
     leaves_moved: int
     pairs_moved: int
-    events_sealed: int
     newest_captured_at: dt.datetime | None
-    days: tuple[dt.date, ...]
-    recounted_sources: tuple[str, ...]
+    days: Mapping[str, frozenset[dt.date]]
     steps: Mapping[str, float] = field(default_factory=dict)
 
 
@@ -155,7 +156,10 @@ def _drain(connection: Connection, version: int, chunk_rows: int, recount: Scope
         run_statements(connection, "drain/seal.sql", version=sql.Literal(version))
         mark_moved(connection, version)
         run_statements(connection, "drain/dirty_structure.sql", version=sql.Literal(version), **set_places())
-    leaves, pairs, events, days = rows(connection, _MOVED, version)[0]
+    leaves, pairs, moved_days = rows(connection, _MOVED)[0]
+    days: dict[str, set[dt.date]] = {}
+    for table, day in map(str.split, moved_days):
+        days.setdefault(table, set()).add(dt.date.fromisoformat(day))
     point("drain: before commit")
     return Drained(
         version=version,
@@ -163,10 +167,8 @@ def _drain(connection: Connection, version: int, chunk_rows: int, recount: Scope
         rows_left=taken.rows_left,
         leaves_moved=leaves,
         pairs_moved=pairs,
-        events_sealed=events,
         newest_captured_at=taken.newest_captured_at,
-        days=tuple(days),
-        recounted_sources=tuple(source.table for source in marked),
+        days={table: frozenset(found) for table, found in days.items()},
         steps=watch.steps,
     )
 

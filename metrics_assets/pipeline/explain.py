@@ -45,6 +45,7 @@ class Explanation:
     """A number with its proof: what is listed sums up to what is stored, or the difference shows.
 
     Attributes:
+        dormant: the entity does not exist (not yet, or no more): what is listed is kept, and counts when it appears.
         excluded: why the entity reads as zero, when an operator has excluded it; what it has is not listed then.
         excluded_versions: versions of a model that are excluded; what they have is not listed.
     """
@@ -56,6 +57,7 @@ class Explanation:
     set_name: str
     behind: tuple[Behind, ...]
     stored: dict[str, int | None]
+    dormant: bool = False
     excluded: str | None = None
     excluded_versions: tuple[int, ...] = ()
 
@@ -66,8 +68,9 @@ class Explanation:
 
     @property
     def agrees(self) -> bool:
-        """Whether every store that has the number has the listed sum."""
-        return all(value in {None, self.listed_sum} for value in self.stored.values())
+        """Whether every store that has the number has the listed sum, or 0 for an entity that does not exist."""
+        right = 0 if self.dormant else self.listed_sum
+        return all(value in {None, right} for value in self.stored.values())
 
 
 def explain(stores: Stores, entity: str, entity_id: int, counter: str) -> Explanation:
@@ -85,6 +88,8 @@ def explain(stores: Stores, entity: str, entity_id: int, counter: str) -> Explan
     metric_set, output, found = _find(entity, counter)
     with stores.postgres.connection() as connection:
         declared.require_this_catalog(connection)
+        there = sql.SQL("SELECT NOT EXISTS (SELECT FROM {} WHERE id = %s)").format(sql.Identifier(output.entity_table))
+        dormant = bool(scalar(connection, there, entity_id))
         versions = _ids(connection, 'SELECT id FROM "ModelVersion" WHERE "modelId" = %s', entity_id)
         if entity == "ModelVersion":
             versions = [entity_id]
@@ -111,6 +116,7 @@ def explain(stores: Stores, entity: str, entity_id: int, counter: str) -> Explan
         metric_set.name,
         behind,
         stored,
+        dormant=dormant,
         excluded=excluded,
         excluded_versions=() if entity == "ModelVersion" else tuple(without),
     )

@@ -5,13 +5,13 @@ from __future__ import annotations
 import contextlib
 import datetime as dt
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from types import TracebackType
 
 import psycopg
 from psycopg.types.json import Jsonb
 
-from metrics_assets.catalog import EVENTS_ASSET
+from metrics_assets.catalog import EVENTS_ASSET, SETS, metric_set
 from metrics_assets.errors import StoreUnreachable
 from metrics_assets.pipeline.reports import DayTouch, Report
 from metrics_assets.stores import Stores
@@ -102,15 +102,42 @@ def write(connection: Connection, report: Report) -> Report:
     return report
 
 
-def note_changed_days(connection: Connection, set_names: Sequence[str], days: Sequence[dt.date]) -> None:
-    """Remember in `metrics.day_state` that contributions of these days changed."""
-    if days and set_names:
+def note_changed_days(connection: Connection, by_asset: Mapping[str, Iterable[dt.date]]) -> None:
+    """Remember in `metrics.day_state` that contributions of these days changed, for the assets that count them."""
+    noted = sorted({(name, day) for name, days in by_asset.items() for day in days})
+    if noted:
         connection.execute(
             "INSERT INTO metrics.day_state (set_name, day, changed_at)"
-            " SELECT DISTINCT s, d, now() FROM unnest(%s::text[]) s, unnest(%s::date[]) d ORDER BY 1, 2"
+            " SELECT s, d, now() FROM unnest(%s::text[], %s::date[]) AS noted (s, d)"
             " ON CONFLICT (set_name, day) DO UPDATE SET changed_at = excluded.changed_at",
-            (list(set_names), list(days)),
+            ([name for name, _ in noted], [day for _, day in noted]),
         )
+
+
+def days_of_sets(by_origin: Mapping[str, Iterable[dt.date]]) -> dict[str, set[dt.date]]:
+    """Days on which the numbers of each set may have moved, from those of its tables and logs."""
+    found: dict[str, set[dt.date]] = {}
+    for shown in SETS:
+        counted = [shown, *map(metric_set, shown.reads)]
+        origins = {source.table for each in counted for source in each.sources}
+        origins |= {log.table for each in counted for log in each.logs}
+        found[shown.name] = {day for origin in origins for day in by_origin.get(origin, ())}
+    return found
+
+
+def days_since_last_tick(connection: Connection, set_name: str) -> list[dt.date]:
+    """Days whose contributions to the set changed since its last tick began."""
+    return [
+        day
+        for (day,) in rows(
+            connection,
+            "SELECT day FROM metrics.day_state WHERE set_name = %s AND changed_at >= coalesce("
+            "(SELECT started_at FROM metrics.ledger WHERE set_name = %s AND mode = 'tick' AND outcome <> 'failed'"
+            " ORDER BY id DESC LIMIT 1), '-infinity')",
+            set_name,
+            set_name,
+        )
+    ]
 
 
 def note_built_days(
@@ -137,7 +164,7 @@ def built_days(connection: Connection) -> dict[str, dict[dt.date, dt.datetime]]:
     return built
 
 
-def older_than(days: Sequence[dt.date], today: dt.date) -> DayTouch:
+def older_than(days: Iterable[dt.date], today: dt.date) -> DayTouch:
     """The days before `today`: how many, the oldest, the first twenty."""
     older = sorted({day for day in days if day < today})
     return DayTouch(len(older), older[0] if older else None, tuple(older[:20]))

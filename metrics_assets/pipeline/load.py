@@ -3,6 +3,8 @@
 Capture has kept every change since it was installed, and nothing is drained before the load ends. So contributions are
 written by ranges of days, each from a snapshot of its own and remembered, and at the end one drain takes every captured
 change and counts all totals in the same snapshot. Nothing partial is published: a set goes live after that.
+
+A backfill of every day is a load as well: its last rebuild ends it.
 """
 
 from __future__ import annotations
@@ -14,17 +16,18 @@ from collections.abc import Callable, Iterator, Sequence
 from metrics_assets.catalog import CONTRIBUTIONS, DAILY_ASSET, EVENTS_ASSET, LOGS, SOURCES, select
 from metrics_assets.pipeline import guard, ledger, restored, state
 from metrics_assets.pipeline.crash import point
+from metrics_assets.pipeline.days import Days
 from metrics_assets.pipeline.drain import Stopwatch, drain_chunk
 from metrics_assets.pipeline.forward import forward, roll_up_days
 from metrics_assets.pipeline.logs import load_log
 from metrics_assets.pipeline.places import source_places
-from metrics_assets.pipeline.rebuild import Days, mark_dirty, rebuild_contributions
 from metrics_assets.pipeline.recount import Scope
+from metrics_assets.pipeline.repairs import mark_dirty, rebuild_contributions
 from metrics_assets.pipeline.reports import Report
 from metrics_assets.pipeline.tick import refresh
 from metrics_assets.settings import Settings
 from metrics_assets.stores import Stores, sqlfile
-from metrics_assets.stores.postgres import Connection, Lock, locked, scalar
+from metrics_assets.stores.postgres import Connection, Lock, locked, rows, scalar
 
 # A range reads its tables once for each kind of contribution, so few long ranges cost less than many short ones.
 _DAYS_A_STEP = 92
@@ -51,17 +54,41 @@ def load(
     chosen = select(sets)
     with stores.postgres.connection() as connection, locked(connection, Lock.REPAIR):
         guard.check(connection)
-        if state.shared_layer_loading(connection):
-            _load_shared_layer(stores, connection, settings, progress)
-        waiting = [s for s in chosen if state.is_loading(connection, s.name)]
-        for done, loading in enumerate(waiting):
-            progress(f"publish {loading.name}", done, len(waiting))
-            mark_dirty(connection, [loading.name], None)
-            today = dt.datetime.now(dt.UTC).date()
-            ledger.note_built_days(connection, [loading.name], settings.start_date, today, 0)
-            state.go_live(connection, loading.name)
-            point("load: set live")
-    return tuple(_publish(stores, settings, loading.name) for loading in waiting)
+        waiting = [s.name for s in chosen if state.is_loading(connection, s.name)]
+        _go_live(stores, connection, settings, waiting, progress)
+    return tuple(_publish(stores, settings, name) for name in waiting)
+
+
+def end_load(stores: Stores, connection: Connection, settings: Settings, asset: str) -> tuple[Report, ...] | None:
+    """Do what is left of the first load, if every day with a source row was rebuilt for the asset since capture: then
+    nothing is missing but totals and outputs.
+
+    Args:
+        connection: one that holds Lock.REPAIR.
+        asset: a metric set, `entity_metric_events` or `entity_metric_daily`.
+
+    Returns:
+        What was published; None while a day is missing.
+    """
+    if not _whole_since_capture(connection, asset, settings):
+        return None
+    names = [] if asset in {EVENTS_ASSET, DAILY_ASSET} else [asset]
+    _go_live(stores, connection, settings, names, lambda step, done, total: None)
+    return tuple(_publish(stores, settings, name) for name in names)
+
+
+def _go_live(
+    stores: Stores, connection: Connection, settings: Settings, sets: Sequence[str], progress: Progress
+) -> None:
+    if state.shared_layer_loading(connection):
+        _load_shared_layer(stores, connection, settings, progress)
+    for done, name in enumerate(sets):
+        progress(f"publish {name}", done, len(sets))
+        mark_dirty(connection, [name], None)
+        today = dt.datetime.now(dt.UTC).date()
+        ledger.note_built_days(connection, [name], settings.start_date, today, 0)
+        state.go_live(connection, name)
+        point("load: set live")
 
 
 def _publish(stores: Stores, settings: Settings, name: str) -> Report:
@@ -131,14 +158,19 @@ def _load_shared_layer(stores: Stores, connection: Connection, settings: Setting
 def _steps(connection: Connection, settings: Settings) -> Iterator[Days]:
     """Ranges of days from the first source row to today; the first holds everything earlier."""
     today = dt.datetime.now(dt.UTC).date()
-    first = min(filter(None, (_first_day(connection, c.source.table) for c in CONTRIBUTIONS)), default=today)
-    start = max(min(first, today), settings.start_date)
-    start = min(start, today)
+    start = _first_partition(connection, settings)
     begin = settings.start_date
     while begin <= today:
         end = min(start if begin < start else begin + dt.timedelta(days=_DAYS_A_STEP - 1), today)
         yield Days.of_partitions(begin, end, settings)
         begin = end + dt.timedelta(days=1)
+
+
+def _first_partition(connection: Connection, settings: Settings) -> dt.date:
+    """The partition of the oldest row of any source."""
+    today = dt.datetime.now(dt.UTC).date()
+    first = min(filter(None, (_first_day(connection, c.source.table) for c in CONTRIBUTIONS)), default=today)
+    return min(max(first, settings.start_date), today)
 
 
 def _first_day(connection: Connection, table: str) -> dt.date | None:
@@ -167,3 +199,25 @@ def _loaded_since_capture(connection: Connection, days: Days, settings: Settings
             last,
         )
     )
+
+
+def _whole_since_capture(connection: Connection, asset: str, settings: Settings) -> bool:
+    """Whether every partition from the oldest row to the day of capture was built after capture.
+
+    What came later is captured.
+    """
+    captured_at = scalar(connection, "SELECT max(installed_at) FROM metrics.capture")
+    built = {
+        day
+        for (day,) in rows(
+            connection,
+            "SELECT day FROM metrics.day_state WHERE set_name = %s AND built_at > %s",
+            asset,
+            captured_at,
+        )
+    }
+    last = max(captured_at.astimezone(dt.UTC).date(), settings.start_date)
+    if last not in built:
+        return False  # the oldest row is not looked for after each day of a backfill: that reads the tables
+    first = _first_partition(connection, settings)
+    return all(first + dt.timedelta(days=number) in built for number in range((last - first).days + 1))

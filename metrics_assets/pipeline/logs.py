@@ -53,6 +53,8 @@ _PACKAGE = "metrics_assets.pipeline"
 # Equal rows of a log that is partitioned like this lie in one partition, so what it loses concerns its month alone.
 # The deliveries of one job lie in several months, whatever the partitions: such a log is counted whole.
 _PARTITIONED_BY_MONTH = "toYYYYMM(time)"
+# they travel in the address of a request, in which ClickHouse takes 128 KiB
+_ENTITIES_AT_ONCE = 5_000
 
 
 @dataclass(frozen=True)
@@ -213,7 +215,7 @@ def _mend(stores: Stores, connection: Connection, log: Log) -> int:
     moved = _count_again(stores, connection, log, unsure) if unsure else 0
     days: set[dt.date] = set()
     moved += _count_users(stores, connection, log, users, days)
-    ledger.note_changed_days(connection, [DAILY_ASSET], sorted(days))
+    ledger.note_changed_days(connection, {DAILY_ASSET: days, **ledger.days_of_sets({log.table: days})})
     return moved
 
 
@@ -277,6 +279,8 @@ def count_entities(stores: Stores, connection: Connection, log: Log, entities: S
     """Count every day of some entities of a log anew; returns the totals that moved."""
     with locked(connection, log_lock(log)):
         moved = _mend(stores, connection, log)
-        for contribution, token in _touch(stores, connection, log, "entities", entities=list(entities)).items():
-            moved += count_touched(stores, connection, contribution, token, entities=entities).moved
+        for start in range(0, len(entities), _ENTITIES_AT_ONCE):
+            some = entities[start : start + _ENTITIES_AT_ONCE]
+            for contribution, token in _touch(stores, connection, log, "entities", entities=list(some)).items():
+                moved += count_touched(stores, connection, contribution, token, entities=some).moved
     return moved

@@ -16,10 +16,11 @@ from psycopg.types.json import Jsonb
 from metrics_assets.catalog import Source
 from metrics_assets.pipeline import restored
 from metrics_assets.pipeline.crash import point
+from metrics_assets.pipeline.days import FIRST_DAY, LAST_DAY, Days
 from metrics_assets.pipeline.forward import forward, roll_up_days
 from metrics_assets.pipeline.places import source_places
-from metrics_assets.pipeline.rebuild import FIRST_DAY, LAST_DAY, Days, rebuild_contributions
 from metrics_assets.pipeline.recount import counted_with
+from metrics_assets.pipeline.repairs import rebuild_contributions
 from metrics_assets.stores import Stores, sqlfile
 from metrics_assets.stores.postgres import Connection, rows, scalar
 

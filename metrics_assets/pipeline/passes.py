@@ -16,7 +16,7 @@ from typing import Any
 
 import psycopg
 
-from metrics_assets.catalog import DAILY_ASSET, EVENTS_ASSET, SETS, MetricSet, metric_set, shows_logs
+from metrics_assets.catalog import DAILY_ASSET, EVENTS_ASSET, MetricSet, metric_set, shows_logs
 from metrics_assets.errors import StoreUnreachable
 from metrics_assets.pipeline import declared, guard, ledger, logs, restored, state
 from metrics_assets.pipeline.drain import Drained, Stopwatch, drain_chunk
@@ -25,7 +25,7 @@ from metrics_assets.pipeline.logs import LogReport
 from metrics_assets.pipeline.marked import rebuild_marked_sources
 from metrics_assets.pipeline.publish import publish
 from metrics_assets.pipeline.refresh import dirty_keys, refresh_keys
-from metrics_assets.pipeline.reports import Report, RuleFailure
+from metrics_assets.pipeline.reports import CLICKHOUSE, REDIS, Report, RuleFailure
 from metrics_assets.settings import Settings
 from metrics_assets.stores import Stores, redis_store
 from metrics_assets.stores.postgres import Connection, rows, scalar
@@ -33,7 +33,6 @@ from metrics_assets.stores.postgres import Connection, rows, scalar
 LOADING = "loading"
 AWAY = "clickhouse away"
 BACKLOG_LEFT = "backlog left"
-CLICKHOUSE, REDIS = "clickhouse", "redis"
 Detail = dict[str, int | float | str]
 
 
@@ -59,6 +58,7 @@ class Pass(ABC):
         """Bring Postgres up to date: everything that was committed before, or as much as the deadline allows."""
         if self._end_soon:
             return
+        self._started_at = dt.datetime.now(dt.UTC)
         with self._clocked() as connection:
             self._deadline = time.perf_counter() + self._settings.tick_max_seconds
             self._count(connection)
@@ -157,8 +157,10 @@ class Collect(Pass):
         beside.shutdown(wait=False)
         for chunk in self._drained:
             self._watch.add(chunk.steps)
-        days = [EVENTS_ASSET, DAILY_ASSET, *(metric_set.name for metric_set in SETS)]
-        ledger.note_changed_days(connection, days, self._days)
+        days = self._days
+        every = {day for found in days.values() for day in found}
+        by_set = ledger.days_of_sets(days)
+        ledger.note_changed_days(connection, {EVENTS_ASSET: every, DAILY_ASSET: every, **by_set})
 
     def _send_backlog(self) -> Forwarded:
         """Send what earlier chunks have sealed, while the next one is drained; what is not sent is left to `tell`."""
@@ -169,8 +171,12 @@ class Collect(Pass):
             return Forwarded()
 
     @property
-    def _days(self) -> tuple[dt.date, ...]:
-        return tuple(day for chunk in self._drained for day in chunk.days)
+    def _days(self) -> dict[str, set[dt.date]]:
+        found: dict[str, set[dt.date]] = {}
+        for chunk in self._drained:
+            for table, days in chunk.days.items():
+                found.setdefault(table, set()).update(days)
+        return found
 
     def _tell(self, connection: Connection) -> dict[str, Any]:
         sent = Forwarded()
@@ -197,7 +203,7 @@ class Collect(Pass):
             "rows_written": sent.events,
             "backlog_after": int(scalar(connection, "SELECT count(*) FROM metrics.outbox")),
             "newest_event_at": max((c.newest_captured_at for c in drained if c.newest_captured_at), default=None),
-            "older_days": ledger.older_than(self._days, self._started_at.date()),
+            "older_days": ledger.older_than(set().union(*self._days.values()), self._started_at.date()),
         }
 
 
@@ -223,7 +229,8 @@ class RollUp(Pass):
                         self._counted.append(logs.count_log(self._stores, connection, log, seen, self._deadline))
             if not any(report.rows_left for report in self._counted):
                 state.note_logs_counted(connection, looked_at)
-        ledger.note_changed_days(connection, [DAILY_ASSET], self._days)
+        by_set = ledger.days_of_sets({report.log: report.days for report in self._counted})
+        ledger.note_changed_days(connection, {DAILY_ASSET: self._days, **by_set})
 
     @property
     def _days(self) -> tuple[dt.date, ...]:
@@ -259,7 +266,7 @@ class Refresh(Pass):
         self._target = metric_set(set_name)
         self.shows_logs = shows_logs(self._target)
         self._keys = self._written = self._version = 0
-        self._left = 0
+        self._left = self._locked = 0
         self._held: list[RuleFailure] = []
         self._newest: dt.datetime | None = None
 
@@ -288,7 +295,10 @@ class Refresh(Pass):
                 self._version = max(self._version, chunk.version)
                 self._held += chunk.held_back
                 self._left = chunk.rows_left
-        if complete and not self._held and not self._left:
+                self._locked += chunk.rows_locked
+        if self._locked:
+            self._detail["rows locked by others"] = self._locked
+        if complete and not self._held and not self._left and not self._locked:
             state.note_complete(connection, self.set_name, complete)
             self._detail["complete_through"] = complete.isoformat()
 
@@ -306,6 +316,9 @@ class Refresh(Pass):
             "rows_written": self._written,
             "backlog_after": dirty_keys(connection, self._target),
             "newest_event_at": self._newest,
+            "older_days": ledger.older_than(
+                ledger.days_since_last_tick(connection, self.set_name), self._started_at.date()
+            ),
             "rule_failures": tuple(self._held),
         }
 
@@ -314,7 +327,7 @@ class Refresh(Pass):
             return "refused by rule"
         if CLICKHOUSE in self._detail:
             return AWAY
-        return BACKLOG_LEFT if self._left else "done"
+        return BACKLOG_LEFT if self._left or self._locked else "done"
 
 
 def _complete_through(connection: Connection, target: MetricSet) -> dt.datetime | None:

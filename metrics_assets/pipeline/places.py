@@ -30,9 +30,12 @@ def source_places(source: Source) -> Mapping[str, sql.Composable]:
     short = source.outbox.removeprefix("outbox_")
 
     def is_s(alias: str) -> sql.Composed:
-        # where the source's column has the declared type, its cast is none, and its index serves
+        # integers of both sizes compare as they are; an index does not serve a cast that does something
+        casts = {"integer": "", "bigint": ""}
         return sql.SQL(" AND ").join(
-            sql.SQL("{}.{} = s.{}::{}").format(raw(alias), sql.Identifier(c.name), sql.Identifier(c.name), raw(c.type))
+            sql.SQL("{0}.{1} = s.{1}{2}").format(
+                raw(alias), sql.Identifier(c.name), raw(casts.get(c.type, f"::{c.type}"))
+            )
             for c in source.key
         )
 

@@ -6,8 +6,9 @@ if kind ~= 'hash' and kind ~= 'none' then
     -- the name is ours: whoever wrote something else there must not hold up every other hash
     redis.call('DEL', KEYS[1])
 end
+-- what is no number is none of ours
 local stored = redis.call('HGET', KEYS[1], 'version')
-if stored and tonumber(stored) >= tonumber(ARGV[1]) then
+if stored and (tonumber(stored) or 0) >= tonumber(ARGV[1]) then
     return 0
 end
 if ARGV[2] == 'empty' and redis.call('EXISTS', KEYS[1]) == 0 then

@@ -38,6 +38,8 @@ from metrics_assets.stores.postgres import (
 _PACKAGE = "metrics_assets.pipeline"
 # So few keys are written in an instant: for that long, other writers of an output may be kept waiting.
 _FEW_KEYS = 1_000
+# So long a row that somebody else has locked is waited for; after that it is the next tick's.
+_LOCK_TIMEOUT = "10s"
 # So many are written in two sessions: fewer take less than what it takes to have a second one.
 _MANY_KEYS = 2_000
 _EVERY_ID = sql.SQL("TRUE")
@@ -50,7 +52,8 @@ class Refreshed:
     Attributes:
         dirty_rows: dirty keys taken, repeats included.
         rows_left: dirty keys that were there when the first chunk began, and are not taken yet.
-        chunk_keys: the size of chunk that others who write the outputs let pass.
+        rows_locked: keys that stay dirty because somebody else has their rows locked.
+        chunk_keys: the largest chunk that was committed without another writer in its way.
     """
 
     version: int
@@ -60,6 +63,7 @@ class Refreshed:
     rows_written: int
     held_back: tuple[RuleFailure, ...]
     rows_left: int = 0
+    rows_locked: int = 0
 
 
 def set_lock(metric_set: MetricSet) -> int:
@@ -111,16 +115,22 @@ def _refresh_chunk(connection: Connection, metric_set: MetricSet, chunk_keys: in
     """Write the outputs of up to `chunk_keys` dirty keys.
 
     The application may write columns of its own in the same rows. Where it has done so since the snapshot, the chunk is
-    tried again smaller, and as a small one while the outputs are locked.
+    tried again smaller, and as a small one while the outputs are locked. Rows that it keeps locked are left to the next
+    tick.
     """
     outputs = [output.table for output in metric_set.outputs]
+    is_locked = False
     for attempt in attempts(8):
         with attempt, locked(connection, set_lock(metric_set)), locked(connection, _beside_lock(metric_set)):
             conflicts = attempt.retry_state.attempt_number - 1
             size = max(chunk_keys // 10**conflicts, min(chunk_keys, _FEW_KEYS))
-            holding = outputs if conflicts and size <= _FEW_KEYS else ()
-            with numbered_snapshot(connection, holding=holding) as version:
-                refreshed = _refresh(connection, metric_set, version, size)
+            holding = outputs if conflicts and size <= _FEW_KEYS and not is_locked else ()
+            try:
+                with numbered_snapshot(connection, holding=holding) as version:
+                    refreshed = _refresh(connection, metric_set, version, size, leave_locked=is_locked)
+            except psycopg.Error as error:
+                is_locked = isinstance(error, psycopg.errors.LockNotAvailable)
+                raise
     point("set: committed")
     return refreshed
 
@@ -180,8 +190,11 @@ def _refresh(
     version: int,
     chunk_keys: int,
     ids: sql.Composable = _EVERY_ID,
+    *,
+    leave_locked: bool = False,
 ) -> Refreshed:
-    """Write up to `chunk_keys` keys whose ids fulfil the condition."""
+    """Write up to `chunk_keys` keys whose ids fulfil the condition; `leave_locked`: those that nobody has locked."""
+    connection.execute(f"SET LOCAL lock_timeout = '{_LOCK_TIMEOUT}'")
     connection.execute(
         "CREATE TEMP TABLE taken_key (entity_type metrics.entity_type, entity_id integer, base_model text,"
         " announce boolean, since timestamptz) ON COMMIT DROP"
@@ -201,11 +214,14 @@ def _refresh(
     connection.execute("ANALYZE taken_key")
     connection.execute("SET LOCAL default_statistics_target TO DEFAULT")
     taken = int(scalar(connection, "SELECT count(*) FROM taken_key"))
-    written = 0
+    written = left = 0
     held: list[RuleFailure] = []
     for output in metric_set.outputs:
         places = _places(metric_set, output, version)
         run_statements(connection, _work_file(metric_set, output), **places)
+        if leave_locked:
+            run_statements(connection, "refresh/leave_locked.sql", **places)
+            left += int(scalar(connection, sql.SQL("SELECT count(*) FROM {left}").format(**places)))
         run_statements(connection, "refresh/hold_back.sql", **places)
         held += _held_back(connection, metric_set, output, places)
         held += _contradicted(connection, metric_set, output, places)
@@ -222,7 +238,7 @@ def _refresh(
         (version, version),
     )
     point("set: before commit")
-    return Refreshed(version, dirty_rows, chunk_keys, taken, written, tuple(held))
+    return Refreshed(version, dirty_rows, chunk_keys, taken, written, tuple(held), rows_locked=left)
 
 
 def _held_back(
@@ -302,6 +318,8 @@ def _places(metric_set: MetricSet, output: Output, version: int) -> dict[str, sq
         "held": sql.Identifier(f"held_{short}"),
         "before": sql.Identifier(f"before_{short}"),
         "written": sql.Identifier(f"written_{short}"),
+        "free": sql.Identifier(f"free_{short}"),
+        "left": sql.Identifier(f"left_{short}"),
         "told": sql.Identifier(f"told_{short}"),
         "key": listed(key),
         "first_key": sql.Identifier(key[0]),
@@ -315,6 +333,7 @@ def _places(metric_set: MetricSet, output: Output, version: int) -> dict[str, sq
         "returned_key": listed(key, alias="o"),
         "same_key_ow": same("o", "w"),
         "same_key_wh": same("w", "h"),
+        "same_key_of": same("o", "f"),
         "keep_zero": raw("TRUE" if is_paired(output) else "FALSE"),
         "searched": raw("TRUE" if metric_set.search else "FALSE"),
         "values": sql.SQL(", ").join(value(c.metric, c.of, c.column) for c in output.counters),

@@ -6,6 +6,10 @@ import datetime as dt
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+CLICKHOUSE, REDIS = "clickhouse", "redis"
+STORES = (CLICKHOUSE, REDIS)
+"""Stores that a pass can do without: under their names, a report's detail says why one did not take its part."""
+
 
 @dataclass(frozen=True)
 class DayTouch:
@@ -92,6 +96,7 @@ class Backlog:
     Attributes:
         log_rows: rows of the logs that arrived, or were counted and are gone; None while ClickHouse does not answer.
         away: stores that did not take their part in the last tick.
+        cut_short: the last tick ended for want of time.
     """
 
     outbox_rows: int
@@ -101,6 +106,7 @@ class Backlog:
     publish_rows: int
     oldest_captured_at: dt.datetime | None = None
     away: frozenset[str] = frozenset()
+    cut_short: bool = False
 
     @property
     def total(self) -> int:
@@ -115,5 +121,5 @@ class Backlog:
     @property
     def movable(self) -> int:
         """What a tick could move now: without what waits for a store that is away."""
-        waits_for = {"clickhouse": self.batch_rows, "redis": self.publish_rows}
+        waits_for = {CLICKHOUSE: self.batch_rows, REDIS: self.publish_rows}
         return self.total - sum(waits_for[store] for store in self.away)

@@ -24,7 +24,7 @@ from functools import partial
 import psycopg
 from psycopg.types.json import Jsonb
 
-from metrics_assets.catalog import EVENTS_ASSET, LOG_CONTRIBUTIONS, SETS, SOURCES
+from metrics_assets.catalog import LOG_CONTRIBUTIONS, SETS, SOURCES
 from metrics_assets.pipeline import state
 from metrics_assets.pipeline.log_parts import nobody_counting
 from metrics_assets.pipeline.refresh import mark_ids
@@ -254,7 +254,7 @@ def _mark_everything(connection: Connection, reason: str) -> None:
     )
     if state.shared_layer_loading(connection):
         # else the load would go on behind the ranges that it has done
-        connection.execute("UPDATE metrics.day_state SET built_at = NULL WHERE set_name = %s", (EVENTS_ASSET,))
+        connection.execute("UPDATE metrics.day_state SET built_at = NULL")
 
 
 def start_anew(connection: Connection, seen: int, where: str) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import psycopg
@@ -19,7 +20,7 @@ from metrics_assets.errors import ConfigurationError
 from metrics_assets.pipeline import declared, guard, job_tables, logs
 from metrics_assets.pipeline.drain import sum_all_anew
 from metrics_assets.pipeline.places import dirty_table, pair_column, pair_metrics, raw
-from metrics_assets.pipeline.rebuild import mark_dirty
+from metrics_assets.pipeline.repairs import mark_dirty
 from metrics_assets.stores import Stores, sqlfile
 from metrics_assets.stores.postgres import Connection, Lock, locked, rows, scalar, without_timeout
 
@@ -27,6 +28,17 @@ _SCHEMA = "metrics_assets.stores.schema"
 _SHARED_LAYER = "SELECT value FROM metrics.schema_state WHERE name = 'shared layer'"
 _INVALID = "SELECT TRUE FROM pg_index WHERE indexrelid = to_regclass(%s) AND NOT indisvalid"
 _INDEX = re.compile(r"INDEX CONCURRENTLY IF NOT EXISTS (?P<name>\S+)\s+ON (?P<table>\S+)")
+_ALTER = re.compile(r"ALTER TABLE (?P<table>\S+)\s+(?P<clauses>ADD COLUMN IF NOT EXISTS .*)", re.DOTALL)
+_CLAUSE = re.compile(r",\s*(?=ADD |ALTER |DROP |RENAME )")
+_ADDED = re.compile(r"ADD COLUMN IF NOT EXISTS \"?(?P<name>\w+)")
+# A statement that waits for a lock keeps everybody waiting who comes after it: it gives up soon, and tries again.
+_PATIENCE = "2s"
+_again = retry(
+    retry=retry_if_exception_type((psycopg.errors.LockNotAvailable, psycopg.errors.DeadlockDetected)),
+    stop=stop_after_attempt(60),
+    wait=wait_random(0.05, 0.5),
+    reraise=True,
+)
 
 
 @dataclass(frozen=True)
@@ -56,19 +68,20 @@ def apply(stores: Stores, *, with_application_tables: bool = False, dry_run: boo
         declared.require_no_newer_schema(connection)
 
         def run(statement: str | sql.Composed) -> None:
-            ran.append(statement if isinstance(statement, str) else statement.as_string(connection))
-            if not dry_run:
+            text = statement if isinstance(statement, str) else statement.as_string(connection)
+            ran.append(text)
+            if not dry_run and not _adds_nothing(connection, text):
                 connection.execute(statement)
 
-        if with_application_tables:
-            _script(run, "application.sql")
-        if not (dry_run and with_application_tables):
-            _require_application_tables(connection)
-        _script(run, "metrics.sql")
-        _script(run, "outputs.sql")
-        _script(run, "model_registry.sql")
-        for statement in (*_catalog_statements(), *job_tables.statements()):
-            run(statement)
+        with _impatient(connection):
+            if with_application_tables:
+                _script(_again(run), "application.sql")
+            if not (dry_run and with_application_tables):
+                _require_application_tables(connection)
+            for name in ("metrics.sql", "outputs.sql", "model_registry.sql"):
+                _script(_again(run), name)
+            for statement in (*_catalog_statements(), *job_tables.statements()):
+                _again(run)(statement)
         _clickhouse(stores, ran, "application_logs.sql" if with_application_tables else None, dry_run)
         captured = [source.table for source in SOURCES if _install(connection, source, run, dry_run)]
         # a build that is cut short leaves an index that is kept up to date by every write and used by no query
@@ -101,6 +114,33 @@ def create_application(stores: Stores) -> None:
 def _script(run: Callable[[str | sql.Composed], None], name: str) -> None:
     for statement in sqlfile.statements(sqlfile.read(_SCHEMA, name)):
         run(statement)
+
+
+@contextmanager
+def _impatient(connection: Connection) -> Iterator[None]:
+    connection.execute(f"SET lock_timeout = '{_PATIENCE}'")
+    try:
+        yield
+    finally:
+        if not connection.closed:
+            connection.execute("RESET lock_timeout")
+
+
+def _adds_nothing(connection: Connection, statement: str) -> bool:
+    """Whether the statement adds columns that are all there: it would lock out the table's readers all the same."""
+    found = _ALTER.match(statement)
+    added = [_ADDED.match(clause) for clause in _CLAUSE.split(found["clauses"])] if found else []
+    if found is None or None in added:
+        return False
+    names = {clause["name"] for clause in added if clause}
+    there = scalar(
+        connection,
+        "SELECT count(*) FROM pg_attribute"
+        " WHERE attrelid = to_regclass(%s) AND attname = ANY (%s) AND NOT attisdropped",
+        found["table"],
+        list(names),
+    )
+    return bool(there == len(names))
 
 
 def _index_statements(connection: Connection) -> Iterator[str]:
@@ -248,16 +288,13 @@ def trigger_statements(source: Source, relation: str) -> tuple[sql.Composed, ...
     )
 
 
-@retry(
-    retry=retry_if_exception_type(psycopg.errors.LockNotAvailable),
-    stop=stop_after_attempt(60),
-    wait=wait_random(0.05, 0.5),
-    reraise=True,
-)
+@_again
 def _install(connection: Connection, source: Source, run: Callable[[str | sql.Composed], None], dry_run: bool) -> bool:
     """Install or repair capture on one source in one transaction; False when it was whole already."""
     if dry_run:
-        for statement in (*capture_statements(source), *trigger_statements(source, source.relation)):
+        for statement in (*capture_statements(source), *_other_types(connection, source)):
+            run(statement)
+        for statement in trigger_statements(source, source.relation):
             run(statement)
         for removal in _removals(connection, source):
             run(removal)
@@ -268,9 +305,10 @@ def _install(connection: Connection, source: Source, run: Callable[[str | sql.Co
     if as_declared and known is not None and known == guard.look(connection, [source])[source.table].fingerprint:
         return False
     with connection.transaction():
-        connection.execute("SET LOCAL lock_timeout = '2s'")
-        for statement in capture_statements(source):
-            run(statement)
+        connection.execute(f"SET LOCAL lock_timeout = '{_PATIENCE}'")
+        relations = guard.relations(connection, source)
+        # a writer takes the table before its trigger takes the outbox, and so do we
+        run(f"LOCK TABLE {', '.join(relations)} IN SHARE ROW EXCLUSIVE MODE")
         for removal in _removals(connection, source):
             try:
                 run(removal)
@@ -279,10 +317,14 @@ def _install(connection: Connection, source: Source, run: Callable[[str | sql.Co
                     f"Capture cannot be taken away from what is no longer part of {source.table}: run `{removal}` as "
                     "the owner of that table, then `metrics-assets schema apply` again."
                 ) from error
-        for relation in guard.relations(connection, source):
+        for statement in capture_statements(source):
+            run(statement)
+        for statement in _other_types(connection, source):
+            run(statement)
+        for relation in relations:
             for statement in trigger_statements(source, relation):
                 run(statement)
-        # the triggers' lock has kept writers out since the first statement, so this sees what capture will not
+        # the lock has kept writers out since the first statement, so this sees what capture will not
         had_rows = bool(scalar(connection, sql.SQL("SELECT EXISTS (SELECT FROM {})").format(raw(source.relation))))
         capture = guard.look(connection, [source])[source.table]
         connection.execute(
@@ -297,6 +339,22 @@ def _install(connection: Connection, source: Source, run: Callable[[str | sql.Co
         elif had_rows and scalar(connection, _SHARED_LAYER) is not None:
             _mark(connection, source, "had rows when its capture was installed")
     return True
+
+
+def _other_types(connection: Connection, source: Source) -> Iterator[sql.Composed]:
+    """Columns that the outbox has from an earlier declaration, made what they are declared as now."""
+    outbox = sql.Identifier("metrics", source.outbox)
+    wanted = {c.name: c.type for c in source.key}
+    wanted |= {prefix + c.name: c.type for prefix in ("old_", "new_") for c in source.columns}
+    for name, kind in rows(
+        connection,
+        "SELECT name, kind FROM unnest(%s::text[], %s::text[]) AS wanted (name, kind)"
+        " JOIN pg_attribute a ON a.attrelid = to_regclass(%s) AND a.attname = name AND a.atttypid <> to_regtype(kind)",
+        list(wanted),
+        list(wanted.values()),
+        outbox.as_string(connection),
+    ):
+        yield sql.SQL("ALTER TABLE {} ALTER COLUMN {} TYPE {}").format(outbox, sql.Identifier(name), raw(kind))
 
 
 def _removals(connection: Connection, source: Source) -> Iterator[str]:

@@ -10,8 +10,8 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 
 from metrics_assets.catalog import select
-from metrics_assets.pipeline.passes import CLICKHOUSE, REDIS, Collect, Pass, Refresh, RollUp
-from metrics_assets.pipeline.reports import Report, TickReport
+from metrics_assets.pipeline.passes import Collect, Pass, Refresh, RollUp
+from metrics_assets.pipeline.reports import STORES, Report, TickReport
 from metrics_assets.settings import Settings
 from metrics_assets.stores import Stores
 
@@ -29,7 +29,7 @@ def tick(stores: Stores, settings: Settings, sets: Sequence[str] = (), *, run_id
     finally:
         # what is counted is told, and noted, whatever came after it
         reports = tell_beside(*every)
-    away = tuple(store for store in (CLICKHOUSE, REDIS) if any(store in report.detail for report in reports))
+    away = tuple(store for store in STORES if any(store in report.detail for report in reports))
     return TickReport(reports, away)
 
 

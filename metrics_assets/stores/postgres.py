@@ -92,7 +92,9 @@ class Postgres:
                 # by a crash. The flush of our commit carries along the commits before it, which it saw
                 "-c synchronous_commit=on "
                 # a process that dies in the middle of a long statement does not leave its locks to the statement's end
-                "-c client_connection_check_interval=5s"
+                "-c client_connection_check_interval=5s "
+                # nor does a machine that is gone, which says nothing any more
+                "-c tcp_keepalives_idle=30 -c tcp_keepalives_interval=10 -c tcp_keepalives_count=3"
             ),
         }
         self._pool = ConnectionPool(
@@ -102,6 +104,7 @@ class Postgres:
             timeout=30.0,
             open=False,
             kwargs=self._how,
+            configure=_without_transaction_timeout,
             # one that died while nobody used it must not cost a tick
             check=ConnectionPool.check_connection,
         )
@@ -172,6 +175,11 @@ class Postgres:
     def close(self) -> None:
         """Close every connection; locks held by them are freed."""
         self._pool.close()
+
+
+def _without_transaction_timeout(connection: Connection) -> None:
+    """Like the limits of the start-up options; servers before 17 do not have this one, and would refuse it there."""
+    connection.execute("SELECT set_config(name, '0', false) FROM pg_settings WHERE name = 'transaction_timeout'")
 
 
 def describe(dsn: str) -> str:

@@ -8,7 +8,7 @@ from typing import Any
 import dagster as dg
 
 from metrics_assets.catalog import metric_set
-from metrics_assets.orchestration import tags
+from metrics_assets.orchestration.jobs import tick_tags
 from metrics_assets_tests.orchestration.conftest import World
 
 
@@ -39,9 +39,7 @@ def run_job(
 def tick(world: World, instance: dg.DagsterInstance, set_name: str) -> dg.ExecuteInProcessResult:
     """A run as the set's schedule asks for it."""
     target = metric_set(set_name)
-    return run_job(
-        world, instance, target.job, partition=today(), run_tags=tags.tick_tags(target, world.session.settings)
-    )
+    return run_job(world, instance, target.job, partition=today(), run_tags=tick_tags(target, world.session.settings))
 
 
 def materialization(instance: dg.DagsterInstance, asset: str) -> dg.AssetMaterialization:

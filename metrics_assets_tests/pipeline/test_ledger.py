@@ -124,7 +124,7 @@ def test_a_paused_set_keeps_what_it_shows_and_catches_up_when_it_is_resumed(fill
     assert (paused.outcome, paused.detail["why"]) == ("paused", "a migration")
     assert model_counter(filled, "thumbsUpCount") == before
     assert model_counter(filled, "collectedCount") == 5
-    assert backlog(filled, settings, "model_metrics").dirty_keys > 0
+    assert backlog(filled, "model_metrics").dirty_keys > 0
     rebuilt = rebuild(filled, settings, "model_metrics", TODAY, TODAY)
     assert (rebuilt.outcome, rebuilt.detail["why"]) == ("paused", "a migration")
     assert model_counter(filled, "thumbsUpCount") == before
@@ -146,11 +146,11 @@ def test_a_set_is_complete_through_the_start_of_its_last_whole_tick(filled: Stor
 @pytest.mark.slow
 def test_the_backlog_counts_what_waits_and_nothing_after_a_tick(filled: Stores, settings: Settings) -> None:
     write(filled, review(1000), review(1001, user=501))
-    waiting = backlog(filled, settings, "model_metrics")
+    waiting = backlog(filled, "model_metrics")
     assert (waiting.outbox_rows, waiting.log_rows) == (2, 0)
     assert waiting.oldest_captured_at is not None
     tick_exact(filled, settings)
-    assert backlog(filled, settings, "model_metrics").total == 0
+    assert backlog(filled, "model_metrics").total == 0
 
 
 @pytest.mark.slow

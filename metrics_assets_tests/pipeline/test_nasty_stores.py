@@ -8,12 +8,20 @@ from typing import Any
 import psycopg
 import pytest
 
-from metrics_assets.pipeline import rules
+from metrics_assets.pipeline import refresh, rules
 from metrics_assets.pipeline.control import recompute
 from metrics_assets.pipeline.tick import tick
 from metrics_assets.settings import Settings
-from metrics_assets.stores import Stores, open_stores
-from metrics_assets_tests.pipeline.application import download, one, review, tick_exact, version_counter, write
+from metrics_assets.stores import Stores
+from metrics_assets_tests.pipeline.application import (
+    download,
+    model_counter,
+    one,
+    review,
+    tick_exact,
+    version_counter,
+    write,
+)
 from metrics_assets_tests.pipeline.hand_count import tick_exact_by_hand
 
 
@@ -69,15 +77,25 @@ def test_an_application_that_writes_its_own_columns_of_the_outputs_all_the_time_
 
 
 @pytest.mark.slow
-def test_an_application_that_keeps_a_row_of_an_output_for_itself_delays_the_set_and_no_number(
-    filled: Stores, settings: Settings
+def test_an_application_that_keeps_a_row_of_an_output_for_itself_delays_that_row_and_no_other(
+    filled: Stores, settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    hurried = settings.model_copy(update={"statement_timeout_seconds": 2.0})
-    write(filled, review(1000))
-    with psycopg.connect(settings.postgres_dsn or "") as application, open_stores(hurried) as later:
-        application.execute('SELECT FROM "ModelMetric" FOR UPDATE')
-        with pytest.raises(psycopg.errors.QueryCanceled):
-            tick(later, hurried)
+    monkeypatch.setattr(refresh, "_LOCK_TIMEOUT", "200ms")
+    tick_exact(filled, settings)
+    shown = {model: model_counter(filled, "commentCount", model=model) for model in (1, 2)}
+    write(
+        filled,
+        'INSERT INTO "Comment" (id, "modelId", "userId") VALUES (90001, 1, 1), (90002, 2, 1)',
+    )
+    with psycopg.connect(settings.postgres_dsn or "") as application:
+        application.execute('UPDATE "ModelMetric" SET "updatedAt" = "updatedAt" WHERE "modelId" = 1')
+        report = tick(filled, settings)
+        (models,) = (found for found in report.reports if found.set_name == "model_metrics")
+        assert (models.outcome, models.backlog_after) == ("backlog left", 1)
+        assert models.detail["rows locked by others"] == 1
+        assert "complete_through" not in models.detail
+        assert model_counter(filled, "commentCount", model=1) == shown[1]
+        assert model_counter(filled, "commentCount", model=2) == shown[2] + 1
     tick_exact_by_hand(filled, settings)
 
 

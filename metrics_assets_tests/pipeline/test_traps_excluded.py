@@ -168,9 +168,9 @@ def test_whose_downloads_are_still_counted_is_a_backlog(filled: Stores, settings
     collect(filled, settings)
     with filled.postgres.connection() as connection:
         assert [waiting_rows(filled, connection, log) > 0 for log in LOGS] == [True, True]
-    assert not backlog(filled, settings, "model_metrics").nothing
+    assert not backlog(filled, "model_metrics").nothing
     tick_exact_by_hand(filled, settings)
-    assert backlog(filled, settings, "model_metrics").nothing
+    assert backlog(filled, "model_metrics").nothing
 
 
 @pytest.mark.slow

@@ -206,11 +206,11 @@ def test_rows_deleted_or_dropped_from_a_quiet_log_are_work_for_a_tick(filled: St
         "DELETE FROM modelVersionEvents WHERE modelVersionId = 20",
         "ALTER TABLE modelVersionEvents DROP PARTITION 202402",
     ):
-        assert backlog(filled, settings, "model_metrics").total == 0
+        assert backlog(filled, "model_metrics").total == 0
         filled.clickhouse.command(statement)
-        assert backlog(filled, settings, "model_metrics").total > 0
+        assert backlog(filled, "model_metrics").total > 0
         tick_exact(filled, settings)
-    assert backlog(filled, settings, "model_metrics").total == 0
+    assert backlog(filled, "model_metrics").total == 0
 
 
 def _count(stores: Stores, deadline: float = math.inf) -> LogReport:
@@ -251,7 +251,7 @@ def test_a_tick_that_runs_out_of_time_keeps_what_it_counted_of_a_log_and_says_wh
             download(filled, ip=f"10.8.0.{number}")
         report = _count(filled, time.perf_counter())
         assert (report.rows_arrived, report.rows_left) == (1, 2)
-        assert backlog(filled, settings, "model_metrics").log_rows == 2
+        assert backlog(filled, "model_metrics").log_rows == 2
         tick_exact(filled, settings)
         assert version_counter(filled, "downloadCount") == before + 3
     finally:
@@ -295,7 +295,7 @@ def test_a_lightweight_change_of_a_log_counts_with_the_next_tick_and_once(
     tick_exact(replaceable, settings)
     assert version_counter(replaceable, "downloadCount") == 6
     replaceable.clickhouse.command(change)
-    assert backlog(replaceable, settings, "model_metrics").total > 0
+    assert backlog(replaceable, "model_metrics").total > 0
     report = verify(replaceable, ["model_metrics"])
     assert report.ok
     assert report.sets[0].pending > 0
@@ -370,6 +370,6 @@ def _create_patchable_events(stores: Stores) -> None:
 
 def _assert_quiet(stores: Stores, settings: Settings) -> None:
     """Nothing of the log waits, and nothing of it is read again."""
-    assert backlog(stores, settings, "model_metrics").total == 0
+    assert backlog(stores, "model_metrics").total == 0
     report = _count(stores)
     assert (report.rows_arrived, report.suspect) == (0, ())

@@ -67,7 +67,7 @@ def test_a_row_of_the_future_counts_by_itself_when_its_day_has_come(filled: Stor
         )
         connection.execute('ALTER TABLE "ResourceReview" ENABLE ALWAYS TRIGGER metrics_capture_update')
         connection.execute("UPDATE metrics.rejected SET due_at = localtimestamp WHERE source_key = '1000'")
-    assert backlog(filled, settings, "model_metrics").outbox_rows == 1
+    assert backlog(filled, "model_metrics").outbox_rows == 1
     tick_exact(filled, settings)
     assert read(filled, _REJECTED) == [("ResourceReview", "1001")]
     assert version_counter(filled, "thumbsUpCount") == 6
@@ -110,3 +110,18 @@ def test_a_member_with_a_future_row_counts_by_its_other_row(filled: Stores, sett
     tick_exact(filled, settings)
     write(filled, 'DELETE FROM "ResourceReview" WHERE id = 1001')
     tick_exact(filled, settings)
+
+
+def test_a_row_of_the_future_on_either_side_of_a_truncate_is_kept_aside_as_it_is_now(
+    filled: Stores, settings: Settings
+) -> None:
+    write(
+        filled,
+        review(1000, at="localtimestamp + interval '3 days'"),
+        'TRUNCATE "ResourceReview"',
+        review(1000, at="localtimestamp + interval '5 days'"),
+    )
+    tick_exact(filled, settings)
+    kept = """SELECT r.due_at = s."createdAt" - interval '1 day', (r.value ->> 'createdAt')::timestamp = s."createdAt"
+              FROM metrics.rejected r JOIN "ResourceReview" s ON s.id::text = r.source_key"""
+    assert read(filled, kept) == [(True, True)]

@@ -43,9 +43,10 @@ CROSS JOIN LATERAL (
                    (SELECT string_agg(concat_ws(':', g.oid, g.xmin), ' ' ORDER BY g.oid)
                     FROM pg_trigger g WHERE g.tgrelid = r.relid AND g.tgname LIKE 'metrics_capture_%%'),
                    captured.columns,
-                   feed.subscriptions),
+                   feed.subscriptions,
+                   kept.hidden),
                ',' ORDER BY r.relid) AS files,
-           string_agg(DISTINCT coalesce(feed.unseen, captured.unseen), '; ') AS unseen
+           string_agg(DISTINCT coalesce(feed.unseen, captured.unseen, kept.unseen), '; ') AS unseen
     FROM (WITH RECURSIVE relation (relid) AS (
               SELECT to_regclass(s.relation)::oid
               UNION
@@ -73,4 +74,15 @@ CROSS JOIN LATERAL (
         FROM pg_subscription_rel b
         WHERE b.srrelid = r.relid
     ) feed
+    LEFT JOIN LATERAL (
+        SELECT CASE WHEN row_security THEN 'hidden' END AS hidden,
+               CASE
+                   WHEN row_security THEN
+                       'row-level security hides rows from the role of METRICS_POSTGRES_DSN: give that role BYPASSRLS'
+                   WHEN relpersistence = 'u' THEN
+                       'UNLOGGED, so that a crash of the server empties it and no trigger fires: ALTER TABLE … SET LOGGED'
+               END AS unseen
+        FROM (SELECT relpersistence, row_security_active(oid) AND oid = to_regclass(s.relation) AS row_security
+              FROM pg_class WHERE oid = r.relid) c
+    ) kept ON TRUE
 ) t

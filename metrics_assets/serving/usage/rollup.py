@@ -201,7 +201,7 @@ def _count(stores: Stores, connection: Connection, deadline: float) -> _Progress
 def _count_days(stores: Stores, connection: Connection, counted: _Progress, days: Sequence[dt.date]) -> None:
     """Count days, and remember that they changed before the cursor says that they were counted."""
     _recount(stores, connection, days)
-    ledger.note_changed_days(connection, [DAILY_ASSET], days)
+    ledger.note_changed_days(connection, {DAILY_ASSET: days})
     counted.days.update(days)
 
 

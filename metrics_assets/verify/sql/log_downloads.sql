@@ -10,7 +10,7 @@ SELECT
     uniqExact((type, time, userId, modelId, modelVersionId, ip))      AS total
 FROM modelVersionEvents
 WHERE type = 'Download'
-  AND modelVersionId > 0
+  AND modelVersionId BETWEEN 1 AND 2147483647
   AND time >= toDateTime('{first_day} 00:00:00', 'UTC')
   AND time <= toDateTime('{last_day} 23:59:59', 'UTC')
   AND {of_these_versions}

@@ -15,7 +15,7 @@ FROM (
         toDate32(toTimeZone(min(createdAt), 'UTC')) AS day
     FROM orchestration.jobs
     ARRAY JOIN resourcesUsed AS version_id
-    WHERE version_id > 0
+    WHERE version_id BETWEEN 1 AND 2147483647
       AND cityHash64(jobId) % {slices} = {slice}
       AND {of_these_versions}
       AND {of_counted_users}

@@ -11,7 +11,7 @@ FROM
     (
         SELECT toUInt32(modelVersionId) AS entityId, toDate32(time, 'UTC') AS day
         FROM modelVersionEvents
-        WHERE type = 'Download' AND modelVersionId > 0
+        WHERE type = 'Download' AND modelVersionId BETWEEN 1 AND 2147483647
           AND ({left_out:UInt64} = 0
                OR ifNull(toUInt32(userId) NOT IN (SELECT entityId FROM entityMetricTouched WHERE token = {left_out:UInt64}), 1))
           AND toDate32(time, 'UTC') IN (SELECT DISTINCT day FROM entityMetricTouched WHERE token = {token:UInt64})

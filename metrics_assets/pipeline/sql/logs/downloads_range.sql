@@ -7,7 +7,7 @@ FROM
     SELECT toUInt32(modelVersionId) AS entityId, toDate32(time, 'UTC') AS day,
            toInt64(uniqExact((type, time, userId, modelId, modelVersionId, ip))) AS total
     FROM modelVersionEvents
-    WHERE type = 'Download' AND modelVersionId > 0 AND toDate32(time, 'UTC') BETWEEN {first:Date32} AND {last:Date32}
+    WHERE type = 'Download' AND modelVersionId BETWEEN 1 AND 2147483647 AND toDate32(time, 'UTC') BETWEEN {first:Date32} AND {last:Date32}
       AND ({left_out:UInt64} = 0
            OR ifNull(toUInt32(userId) NOT IN (SELECT entityId FROM entityMetricTouched WHERE token = {left_out:UInt64}), 1))
     GROUP BY entityId, day

@@ -10,7 +10,7 @@ FROM
         SELECT jobId, toUInt32(used) AS entityId, min(toDate32(createdAt, 'UTC')) AS day
         FROM orchestration.jobs
         ARRAY JOIN arrayDistinct(resourcesUsed) AS used
-        WHERE used > 0
+        WHERE used BETWEEN 1 AND 2147483647
           AND ({left_out:UInt64} = 0
                OR ifNull(toUInt32(userId) NOT IN (SELECT entityId FROM entityMetricTouched WHERE token = {left_out:UInt64}), 1))
           AND jobId IN (SELECT jobId FROM orchestration.jobs

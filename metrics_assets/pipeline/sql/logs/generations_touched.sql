@@ -4,5 +4,5 @@ INSERT INTO entityMetricTouched (token, entityType, metricType, day, entityId)
 SELECT DISTINCT {token:UInt64}, 'ModelVersion', 'Generation', toDate32(createdAt, 'UTC'), toUInt32(version)
 FROM orchestration.jobs
 ARRAY JOIN arrayDistinct(resourcesUsed) AS version
-WHERE version > 0
+WHERE version BETWEEN 1 AND 2147483647
   AND jobId IN (SELECT jobId FROM orchestration.jobs WHERE _part IN {parts:Array(String)})

@@ -12,4 +12,5 @@ SELECT {source}, {s_key_text},
        {created_at} - interval '1 day'
 FROM {table} s
 WHERE {uncountable}
-ON CONFLICT (source, source_key) DO NOTHING;
+ON CONFLICT (source, source_key) DO UPDATE SET (value, due_at) = ROW (excluded.value, excluded.due_at)
+    WHERE (rejected.value, rejected.due_at) IS DISTINCT FROM (excluded.value, excluded.due_at);
