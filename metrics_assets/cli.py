@@ -1,7 +1,6 @@
 """The `metrics-assets` command: ticks, loads, checks and explanations, without Dagster.
 
-Data goes to stdout, progress and errors to stderr. Exit codes: 0 fine, 1 differences or a failed rule, 2 usage or
-configuration, 3 a store cannot be reached, 4 refused.
+Data goes to stdout, progress and errors to stderr. Exit codes: docs/operations.md, *Messages*.
 """
 
 from __future__ import annotations

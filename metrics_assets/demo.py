@@ -1,7 +1,8 @@
-"""`make demo`: sample data through the whole project in a few minutes, with what came out of it as tables.
+"""`make demo`: sample data through the whole project, with what came out of it as tables.
 
-Starts embedded servers in a folder of its own, loads sample data beside installed capture, materializes every asset
-through Dagster, changes the data, ticks, and recounts everything. Ends with 0 only when nothing differs.
+Starts embedded servers in a folder of its own, fills an application, installs capture beside it and loads what was
+there, changes the data, materializes every asset once through Dagster as a tick, and recounts everything. Ends with 0
+only when nothing differs.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The environment, read once into one object. No module but this one reads environment variables of ours."""
+"""The environment, read once into one object. Only tests' crash points and `make dev` read another."""
 
 from __future__ import annotations
 

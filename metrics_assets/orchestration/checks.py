@@ -166,7 +166,11 @@ def _asked(
                 f'"{table}" {example}' for table, found in answers.items() for example in found.examples
             ),
         },
-        description=_told(not wrong, "All hold.", f"{wrong} {what_is_wrong}."),
+        description=_told(
+            not wrong,
+            "All hold.",
+            f"{wrong} {what_is_wrong}. `metrics-assets recompute ENTITY ID` and a tick count one of the examples anew.",
+        ),
     )
 
 

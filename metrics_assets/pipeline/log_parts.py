@@ -17,7 +17,7 @@ from psycopg.types.json import Jsonb
 from metrics_assets.catalog import LOGS, Log
 from metrics_assets.pipeline.table_parts import Look, Part, look_at
 from metrics_assets.stores import Stores
-from metrics_assets.stores.postgres import Connection, locked, rows
+from metrics_assets.stores.postgres import Connection, Lock, locked, rows
 
 # What a pass reads before it says what it has counted: a tick that is killed, or runs out of time, keeps its passes.
 _ROWS_A_PASS = 20_000_000
@@ -46,12 +46,11 @@ class Counted:
 
 
 Cursor = Mapping[str, Counted]
-_LOCK = 10
 
 
 def log_lock(log: Log) -> int:
-    """Who counts a log holds this lock: of two counts, the one with the higher version has seen more."""
-    return _LOCK + LOGS.index(log)
+    """Who counts a log holds this lock."""
+    return Lock.LOG + LOGS.index(log)
 
 
 @contextmanager

@@ -119,15 +119,19 @@ class ClickHouse:
         except (ClickHouseError, HTTPError) as error:
             code: int | None = getattr(error, "code", None)
             if code is None and isinstance(error, ProgrammingError):
-                raise StoreRefused(f"ClickHouse refuses at {describe(self.url)}: {_server_text(error)}") from error
+                raise StoreRefused(self._refusal(error)) from error
             if code is None:
                 raise StoreUnreachable(
                     f"ClickHouse does not answer at {describe(self.url)}: {sentence(_reason(error))} "
                     "Check METRICS_CLICKHOUSE_URL, or run `metrics-assets local status`."
                 ) from error
-            raise StoreRefused(
-                f"ClickHouse refuses at {describe(self.url)}: {_server_text(error)}", code=code
-            ) from error
+            raise StoreRefused(self._refusal(error), code=code) from error
+
+    def _refusal(self, error: Exception) -> str:
+        return (
+            f"ClickHouse refuses at {describe(self.url)}: {sentence(_server_text(error))} "
+            "What to do is in docs/operations.md, *ClickHouse is away*."
+        )
 
     @_retry
     def command(self, statement: str, parameters: Mapping[str, Any] | None = None) -> Mapping[str, Any]:

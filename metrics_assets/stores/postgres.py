@@ -38,6 +38,8 @@ class Lock(enum.IntEnum):
     FORWARD = 4  # who writes contributions, totals and their rollup to ClickHouse
     PUBLISH = 5  # who writes hashes to Redis
     SCHEMA = 6
+    LOG = 10  # plus the number of the log: who counts it; of two counts, the one with the higher version has seen more
+    USAGE = 50  # who counts uses of models
     SET = 1000  # plus the number of the set: who writes its outputs
     SET_BESIDE = 2000  # plus the number of the set: whose second session writes the other half of them
 
@@ -130,7 +132,8 @@ class Postgres:
         except PoolTimeout as error:
             self._knock()
             raise StoreUnreachable(
-                f"Postgres does not answer at {self._where}: all {_CONNECTIONS} connections of this process are in use."
+                f"Postgres does not answer at {self._where}: all {_CONNECTIONS} connections of this process "
+                "are in use. Other threads hold them: run fewer at once."
             ) from error
         try:
             yield connection
@@ -235,18 +238,6 @@ def locked(connection: Connection, lock: int) -> Iterator[None]:
         yield
     finally:
         if not connection.closed:
-            connection.execute("SELECT pg_advisory_unlock(%s, %s)", (LOCK_CLASS, int(lock)))
-
-
-@contextmanager
-def try_locked(connection: Connection, lock: int) -> Iterator[bool]:
-    """Hold the lock if it is free; yields whether it was."""
-    row = connection.execute("SELECT pg_try_advisory_lock(%s, %s)", (LOCK_CLASS, int(lock))).fetchone()
-    held = bool(row and row[0])
-    try:
-        yield held
-    finally:
-        if held and not connection.closed:
             connection.execute("SELECT pg_advisory_unlock(%s, %s)", (LOCK_CLASS, int(lock)))
 
 

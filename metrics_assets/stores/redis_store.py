@@ -58,4 +58,6 @@ def explained(error: redis.RedisError) -> StoreUnreachable:
         return StoreUnreachable(
             f"Redis does not answer: {sentence(said)} Check METRICS_REDIS_URL, or run `metrics-assets local status`."
         )
-    return StoreRefused(f"Redis refuses: {said}")
+    return StoreRefused(
+        f"Redis refuses: {sentence(said)} What to do is in docs/operations.md, *Redis is away, refuses, or lost everything*."
+    )

@@ -156,6 +156,19 @@ def test_the_sensor_leaves_what_waits_for_a_store_that_is_away_to_the_schedules(
     assert _started_early(world, instance) == set()
 
 
+def test_the_sensor_goes_on_where_a_tick_ran_out_of_time(world: World, instance: dg.DagsterInstance) -> None:
+    stores = world.session.stores
+    pipeline_tick(stores, world.session.settings)
+    with stores.postgres.connection() as connection:
+        connection.execute("INSERT INTO metrics.outbox_model (op, id) SELECT 'D', n FROM generate_series(1, 3) n")
+        assert _started_early(world, instance) == set()
+        connection.execute(
+            "UPDATE metrics.ledger SET outcome = 'backlog left'"
+            " WHERE id = (SELECT max(id) FROM metrics.ledger WHERE set_name = 'review_stats')"
+        )
+    assert _started_early(world, instance) == {"update_review_stats", "update_metrics_basemodels"}
+
+
 def _started_early(world: World, instance: dg.DagsterInstance) -> set[str | None]:
     sensor = world.repository.get_sensor_def("run_sets_with_a_large_backlog")
     data = sensor.evaluate_tick(dg.build_sensor_context(instance=instance, repository_def=world.repository))

@@ -18,6 +18,7 @@ from metrics_assets.stores import Stores
 from metrics_assets_tests.pipeline.application import (
     TODAY,
     assert_exact,
+    download,
     model_counter,
     one,
     read,
@@ -78,6 +79,19 @@ def test_older_days_that_a_tick_touched_are_named_and_remembered(filled: Stores,
         f"SELECT day FROM metrics.day_state WHERE set_name = 'model_metrics' AND changed_at >= '{began.isoformat()}'",
     )
     assert set(days) <= {day for (day,) in changed}
+
+
+def test_a_set_names_the_older_days_of_the_tables_and_logs_that_it_counts(filled: Stores, settings: Settings) -> None:
+    tick_exact(filled, settings)
+    download(filled, at="now() - INTERVAL 6 DAY")
+    write(filled, 'INSERT INTO "Comment" (id, "modelId", "userId") VALUES (900, 1, 1)')
+    write(filled, 'UPDATE "Comment" SET "createdAt" = localtimestamp - interval \'4 days\' WHERE id = 900')
+    reports = {report.set_name: report.older_days.first for report in tick(filled, settings).reports}
+    downloaded, commented = TODAY - dt.timedelta(days=6), TODAY - dt.timedelta(days=4)
+    assert reports["model_metrics"] == (downloaded, commented)
+    assert reports["base_model_metrics"] == (downloaded,)
+    assert reports["review_stats"] == reports["model_collection_metrics"] == ()
+    assert {report.older_days.count for report in tick(filled, settings).reports} == {0}
 
 
 def test_changed_entities_enter_the_search_queue_once_each_with_the_reason(filled: Stores, settings: Settings) -> None:

@@ -11,10 +11,11 @@ from contextlib import contextmanager
 
 import pytest
 
-from metrics_assets.catalog import DAILY_ASSET, EVENTS_ASSET, SETS
+from metrics_assets.catalog import DAILY_ASSET, EVENTS_ASSET, SETS, SOURCES
 from metrics_assets.pipeline import schema
 from metrics_assets.pipeline.ledger import built_days
 from metrics_assets.pipeline.load import load
+from metrics_assets.pipeline.rebuild import rebuild
 from metrics_assets.pipeline.tick import tick
 from metrics_assets.sample.traffic import apply_random_change
 from metrics_assets.settings import Settings
@@ -222,3 +223,59 @@ def test_rows_of_the_future_that_were_there_before_capture_are_kept_aside(
 def test_loading_what_is_live_already_does_nothing(filled: Stores, settings: Settings) -> None:
     assert load(filled, settings) == ()
     tick_exact(filled, settings)
+
+
+def _live(stores: Stores) -> set[str]:
+    return {name for (name,) in read(stores, "SELECT set_name FROM metrics.set_state WHERE state = 'live'")}
+
+
+def test_a_backfill_of_every_day_is_a_first_load(full: Stores, bare_settings: Settings) -> None:
+    today = dt.datetime.now(dt.UTC).date()
+    middle = today - dt.timedelta(days=40)
+    first = rebuild(full, bare_settings, "model_metrics", middle + dt.timedelta(days=1), today)
+    assert first.outcome == "loading"
+    assert _shown(full) == {}
+    with _traffic(bare_settings, seed=11):
+        last = rebuild(full, bare_settings, "model_metrics", bare_settings.start_date, middle)
+    assert last.outcome == "done"
+    assert last.entities_changed > 0
+    assert _live(full) == {"model_metrics"}
+    for name in ("model_collection_metrics", "review_stats", "base_model_metrics"):
+        assert rebuild(full, bare_settings, name, bare_settings.start_date, today).outcome == "done"
+    tick_exact(full, bare_settings)
+
+
+@pytest.mark.slow
+def test_a_run_that_rebuilds_every_day_from_the_contributions_on_is_a_first_load(
+    full: Stores, bare_settings: Settings
+) -> None:
+    today = dt.datetime.now(dt.UTC).date()
+    for name in (EVENTS_ASSET, DAILY_ASSET, *(metric_set.name for metric_set in SETS)):
+        report = rebuild(full, bare_settings, name, bare_settings.start_date, today, run_id="backfill")
+        assert report.outcome == "done"
+    assert_exact(full)
+
+
+@pytest.mark.slow
+def test_days_before_the_oldest_row_need_no_rebuild(full: Stores, bare_settings: Settings) -> None:
+    tables = [source.table for source in SOURCES if source.created_at]
+    oldest = min(filter(None, (one(full, f'SELECT min("createdAt")::date FROM "{table}"') for table in tables)))
+    start = max(oldest, bare_settings.start_date)
+    today = dt.datetime.now(dt.UTC).date()
+    assert rebuild(full, bare_settings, "review_stats", start + dt.timedelta(days=1), today).outcome == "loading"
+    assert rebuild(full, bare_settings, "review_stats", start, start).outcome == "done"
+    load(full, bare_settings)
+    tick_exact(full, bare_settings)
+
+
+def test_days_that_were_rebuilt_before_capture_was_installed_anew_do_not_count(
+    full: Stores, bare_settings: Settings
+) -> None:
+    today = dt.datetime.now(dt.UTC).date()
+    middle = today - dt.timedelta(days=40)
+    rebuild(full, bare_settings, "model_metrics", bare_settings.start_date, middle)
+    write(full, 'DROP TRIGGER metrics_capture_delete ON "Comment"', 'DELETE FROM "Comment" WHERE id % 2 = 0')
+    schema.apply(full)
+    assert rebuild(full, bare_settings, "model_metrics", middle + dt.timedelta(days=1), today).outcome == "loading"
+    load(full, bare_settings)
+    tick_exact(full, bare_settings)

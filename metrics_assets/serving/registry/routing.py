@@ -125,7 +125,9 @@ class Routes:
                 "UPDATE metrics.model_route SET ended_at = now() WHERE id = %s AND ended_at IS NULL", (route_id,)
             ).rowcount
         if not ended:
-            raise ConfigurationError(f"There is no open route {route_id!r}.")
+            raise ConfigurationError(
+                f"There is no open route {route_id!r}: it was ended, or never made. `all_routes` lists those there are."
+            )
         self.forget()
 
 

@@ -16,7 +16,6 @@ from metrics_assets.serving.usage.stats import uses_by_day
 from metrics_assets.serving.usage.trends import ModelTrend, trends
 from metrics_assets.stores import Stores
 
-REPORT_ASSET = "model_usage_report"
 DAYS = 30
 TOP = 10
 _ROUTES = 5

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field, replace
 
 from metrics_assets.catalog import Log
 from metrics_assets.pipeline import ledger
+from metrics_assets.pipeline.days import FIRST_DAY, LAST_DAY
 from metrics_assets.pipeline.log_parts import (
     Cursor,
     a_pass,
@@ -29,14 +30,12 @@ from metrics_assets.pipeline.log_parts import (
 from metrics_assets.pipeline.reports import Report
 from metrics_assets.pipeline.table_parts import Look, Part
 from metrics_assets.stores import Stores, sqlfile
-from metrics_assets.stores.postgres import Connection, locked, next_version
+from metrics_assets.stores.postgres import Connection, Lock, locked, next_version
 
 MODEL_USAGE = Log("modelUsage")
 DAILY_ASSET = "model_usage_daily"
 
 _PACKAGE = "metrics_assets.serving.usage"
-_LOCK = 50  # who counts the log: of two counts the one with the higher version must have seen more
-_FIRST_DAY, _LAST_DAY = dt.date(1900, 1, 1), dt.date(2299, 12, 31)
 _DAYS_A_STATEMENT = 31
 _LOOKS = 4  # at a log whose parts merge while they are asked
 
@@ -100,7 +99,7 @@ def tick(stores: Stores, *, run_id: str | None = None, deadline: float = math.in
         deadline: no further pass is begun after this time, by time.perf_counter(); the next tick goes on.
     """
     began, started_at = time.perf_counter(), dt.datetime.now(dt.UTC)
-    with stores.postgres.connection() as connection, locked(connection, _LOCK):
+    with stores.postgres.connection() as connection, locked(connection, Lock.USAGE):
         counted = _count(stores, connection, deadline)
         today, days = started_at.date(), sorted(counted.days)
         return ledger.write(
@@ -131,11 +130,11 @@ def rebuild(stores: Stores, first: dt.date, last: dt.date, start: dt.date, *, ru
         start: the first partition, which holds everything earlier. The open day holds everything later.
     """
     began, started_at = time.perf_counter(), dt.datetime.now(dt.UTC)
-    with stores.postgres.connection() as connection, locked(connection, _LOCK):
+    with stores.postgres.connection() as connection, locked(connection, Lock.USAGE):
         days = _days_between(
             stores,
-            _FIRST_DAY if first <= start else first,
-            _LAST_DAY if last >= started_at.date() else last,
+            FIRST_DAY if first <= start else first,
+            LAST_DAY if last >= started_at.date() else last,
         )
         version = _recount(stores, connection, days)
         ledger.note_built_days(connection, [DAILY_ASSET], first, last, version)
@@ -173,7 +172,7 @@ def _count(stores: Stores, connection: Connection, deadline: float) -> _Progress
     seen, cursor = look(stores, MODEL_USAGE), read_cursor(connection, MODEL_USAGE)
     if lost(seen, cursor) or _cursor_is_gone(stores, cursor):
         # neither parts that are gone nor a cursor that is tell which days theirs were
-        _count_days(stores, connection, counted, _days_between(stores, _FIRST_DAY, _LAST_DAY))
+        _count_days(stores, connection, counted, _days_between(stores, FIRST_DAY, LAST_DAY))
         counted.rows_read = sum(part.rows for part in seen.parts)
         write_cursor(connection, MODEL_USAGE, cursor, _as_counted(seen, cursor))
         return counted

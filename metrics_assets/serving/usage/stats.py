@@ -13,11 +13,11 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from metrics_assets.errors import ConfigurationError
+from metrics_assets.pipeline.days import FIRST_DAY, LAST_DAY
 from metrics_assets.serving.usage.rollup import uncounted
 from metrics_assets.stores import Stores, sqlfile
 
 _PACKAGE = "metrics_assets.serving.usage"
-_FIRST_DAY, _LAST_DAY = dt.date(1900, 1, 1), dt.date(2299, 12, 31)
 _MILLISECOND = dt.timedelta(milliseconds=1)
 
 # (model, feature, day, uses)
@@ -61,7 +61,7 @@ def uses_by_day(
     end: dt.date | dt.datetime | None = None,
 ) -> list[DayUse]:
     """(model, feature, UTC day, uses) of a range; see `usage_stats`."""
-    first, last = _moment(start, _FIRST_DAY, dt.time.min), _moment(end, _LAST_DAY, dt.time.max)
+    first, last = _moment(start, FIRST_DAY, dt.time.min), _moment(end, LAST_DAY, dt.time.max)
     if last < first:
         raise ConfigurationError(f"The end {end} lies before the start {start}: exchange them.")
     model = {"model": "" if model_id is None else model_id}

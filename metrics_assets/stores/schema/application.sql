@@ -1,5 +1,5 @@
 -- The application's tables, for local use and tests only: in production they exist and belong to the application.
--- Names, keys and columns are the data contract of the design. Safe to repeat: every statement is IF NOT EXISTS.
+-- Names, keys and columns are the contract with the application. Safe to repeat: every statement is IF NOT EXISTS.
 
 CREATE TABLE IF NOT EXISTS "User" (
     id          integer PRIMARY KEY,

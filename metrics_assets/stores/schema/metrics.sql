@@ -1,4 +1,4 @@
--- Our own tables, in the schema `metrics`. Safe to repeat: every statement is IF NOT EXISTS or OR REPLACE.
+-- Our own tables, in the schema `metrics`, and what moves those of earlier versions. Safe to repeat.
 -- Enum types keep keys at four bytes and readable; values are only ever added.
 
 CREATE SCHEMA IF NOT EXISTS metrics;

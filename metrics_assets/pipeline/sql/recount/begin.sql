@@ -1,4 +1,4 @@
--- Work tables of a recount: the entities in question (all when `everything`), and what the sources say.
+-- Work tables of a recount: what the sources say, and who differs from it.
 CREATE TEMP TABLE recounted (
     entity_type metrics.entity_type NOT NULL,
     entity_id   integer NOT NULL,
