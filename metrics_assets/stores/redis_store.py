@@ -59,5 +59,5 @@ def explained(error: redis.RedisError) -> StoreUnreachable:
             f"Redis does not answer: {sentence(said)} Check METRICS_REDIS_URL, or run `metrics-assets local status`."
         )
     return StoreRefused(
-        f"Redis refuses: {sentence(said)} What to do is in docs/operations.md, *Redis is away, refuses, or lost everything*."
+        f"Redis refuses: {sentence(said)} What to do is in docs/operations.md, *Redis is away, refuses …*."
     )

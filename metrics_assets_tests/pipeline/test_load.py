@@ -231,7 +231,7 @@ def _live(stores: Stores) -> set[str]:
 
 def test_a_backfill_of_every_day_is_a_first_load(full: Stores, bare_settings: Settings) -> None:
     today = dt.datetime.now(dt.UTC).date()
-    middle = today - dt.timedelta(days=40)
+    middle = today - dt.timedelta(days=1)
     first = rebuild(full, bare_settings, "model_metrics", middle + dt.timedelta(days=1), today)
     assert first.outcome == "loading"
     assert _shown(full) == {}
@@ -272,7 +272,7 @@ def test_days_that_were_rebuilt_before_capture_was_installed_anew_do_not_count(
     full: Stores, bare_settings: Settings
 ) -> None:
     today = dt.datetime.now(dt.UTC).date()
-    middle = today - dt.timedelta(days=40)
+    middle = today - dt.timedelta(days=1)
     rebuild(full, bare_settings, "model_metrics", bare_settings.start_date, middle)
     write(full, 'DROP TRIGGER metrics_capture_delete ON "Comment"', 'DELETE FROM "Comment" WHERE id % 2 = 0')
     schema.apply(full)
