@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from psycopg import sql
 
-from metrics_assets.catalog import SETS, Contribution, MetricSet, Output, Source
+from metrics_assets.catalog import SETS, Column, Contribution, MetricSet, Output, Source
 
 
 def raw(fragment: str) -> sql.SQL:
@@ -30,14 +30,14 @@ def source_places(source: Source) -> Mapping[str, sql.Composable]:
     short = source.outbox.removeprefix("outbox_")
 
     def is_s(alias: str) -> sql.Composed:
-        # integers of both sizes compare as they are; an index does not serve a cast that does something
-        casts = {"integer": "", "bigint": ""}
         return sql.SQL(" AND ").join(
-            sql.SQL("{0}.{1} = s.{1}{2}").format(
-                raw(alias), sql.Identifier(c.name), raw(casts.get(c.type, f"::{c.type}"))
-            )
-            for c in source.key
+            sql.SQL("{}.{} = {}").format(raw(alias), sql.Identifier(c.name), compared(c)) for c in source.key
         )
+
+    def compared(column: Column) -> sql.Composed:
+        # an index serves no cast that does something, and integers of both sizes compare as they are
+        cast = "" if column.type in {"integer", "bigint"} else f"::{column.type}"
+        return sql.SQL("s.{}{}").format(sql.Identifier(column.name), raw(cast))
 
     def text(alias: str = "") -> sql.Composed:
         dot = f"{alias}." if alias else ""
@@ -74,9 +74,7 @@ def source_places(source: Source) -> Mapping[str, sql.Composable]:
         "l_is_s": is_s("l"),
         "o_is_s": is_s("o"),
         "s_is_r": sql.SQL(" AND ").join(
-            sql.SQL("s.{0}::{1} = (r.value ->> {2})::{1}").format(
-                sql.Identifier(c.name), raw(c.type), sql.Literal(c.name)
-            )
+            sql.SQL("{} = (r.value ->> {})::{}").format(compared(c), sql.Literal(c.name), raw(c.type))
             for c in source.key
         ),
         "key_text": text(),
