@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import functools
 import os
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Literal
 from urllib.parse import urlsplit
@@ -106,12 +107,25 @@ def settings() -> Settings:
         raise ConfigurationError("The environment cannot be used. " + " ".join(lines)) from None
     # nobody here may need them: a deployment learns of a mistake before its daemon does
     for variable in os.environ:
+        if not variable.startswith("METRICS_"):
+            continue
         name = variable.removeprefix("METRICS_").lower()
-        if variable.startswith("METRICS_") and variable.endswith("_CRON"):
+        if variable.endswith("_CRON"):
             found.cron(name.removesuffix("_cron"), "@daily")
-        if variable.startswith("METRICS_") and variable.endswith("_STATE"):
+        elif variable.endswith("_STATE"):
             found.state(name.removesuffix("_state"))
+        elif name not in Settings.model_fields:
+            _refuse_misspelt(variable, name)
     return found
+
+
+def _refuse_misspelt(variable: str, name: str) -> None:
+    """Refuse a variable that is nearly one of ours; what is far from all of them belongs to somebody else."""
+    meant = get_close_matches(name, Settings.model_fields, n=1, cutoff=0.85)
+    if meant:
+        raise ConfigurationError(
+            f"The environment cannot be used. {variable} is no setting: write METRICS_{meant[0].upper()}, or unset it."
+        )
 
 
 def _told(issue: ErrorDetails) -> str:

@@ -85,6 +85,11 @@ def test_variables_whose_names_follow_the_catalog_are_read_by_everybody(name: st
     assert f"{name}={value!r}: " in _ends("metrics_assets.cli", tmp_path, "status", **{name: value})
 
 
+def test_a_misspelt_variable_is_refused_and_one_of_somebody_else_is_not(tmp_path: Path) -> None:
+    said = _ends("metrics_assets.cli", tmp_path, "status", METRICS_TICK_MAX_SECOND="60", METRICS_PORT="9090")
+    assert "METRICS_TICK_MAX_SECOND is no setting: write METRICS_TICK_MAX_SECONDS, or unset it." in said
+
+
 @pytest.mark.parametrize("address", ["notaurl", "https://", "ftp://alerts.example.com/x", "http://[secret"])
 def test_a_webhook_that_is_no_address_is_named_and_not_quoted(address: str, tmp_path: Path) -> None:
     said = _ends("metrics_assets.cli", tmp_path, "status", METRICS_ALERT_WEBHOOK_URL=address)
