@@ -19,6 +19,7 @@ import psycopg
 from metrics_assets.catalog import DAILY_ASSET, EVENTS_ASSET, MetricSet, metric_set, shows_logs
 from metrics_assets.errors import StoreUnreachable
 from metrics_assets.pipeline import declared, guard, ledger, logs, restored, state
+from metrics_assets.pipeline.compact import compact_hashes, compact_totals
 from metrics_assets.pipeline.drain import Drained, Stopwatch, drain_chunk
 from metrics_assets.pipeline.forward import Forwarded, forward
 from metrics_assets.pipeline.logs import LogReport
@@ -308,6 +309,10 @@ class Refresh(Pass):
             self._detail["hashes_written"] = publish(self._stores, connection)
         with self._watch.time("clickhouse totals"), self._may_be_away(CLICKHOUSE):
             self._detail["totals_sent"] = forward(self._stores, connection).totals
+        if CLICKHOUSE in self._detail:
+            compact_totals(connection)
+        if REDIS in self._detail:
+            compact_hashes(connection)
         return {
             "outcome": self._outcome(),
             "version": self._version,

@@ -6,8 +6,10 @@ Not here: tables and queries; they are SQL beside the code that runs it.
 from __future__ import annotations
 
 import logging
+import math
 import re
 import threading
+import time
 from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -16,7 +18,7 @@ from urllib.parse import unquote, urlsplit
 import clickhouse_connect
 from clickhouse_connect.driver.client import Client
 from clickhouse_connect.driver.exceptions import ClickHouseError, ProgrammingError
-from tenacity import retry, retry_if_exception, stop_after_attempt, wait_exponential_jitter
+from tenacity import RetryCallState, retry, retry_if_exception, wait_exponential_jitter
 from urllib3.exceptions import HTTPError
 
 from metrics_assets.errors import ConfigurationError, StoreRefused, StoreUnreachable
@@ -71,9 +73,25 @@ def is_transient(error: BaseException) -> bool:
     return isinstance(error, StoreUnreachable)
 
 
+_ATTEMPTS = 4
+# For so long a ClickHouse that did not answer gets one attempt: the passes of a tick do not each wait for it in vain.
+_AWAY_SECONDS = 5.0
+
+
+def _enough(state: RetryCallState) -> bool:
+    store: ClickHouse = state.args[0]
+    is_last = state.attempt_number >= _ATTEMPTS
+    if state.outcome is None or isinstance(state.outcome.exception(), StoreRefused):
+        return is_last  # it is there, and busy
+    if not is_last and time.monotonic() > store.away_until:
+        return False
+    store.away_until = time.monotonic() + _AWAY_SECONDS
+    return True
+
+
 _retry = retry(
     retry=retry_if_exception(is_transient),
-    stop=stop_after_attempt(4),
+    stop=_enough,
     wait=wait_exponential_jitter(multiplier=0.2, max=5.0),
     reraise=True,
 )
@@ -90,6 +108,8 @@ class ClickHouse:
         self._comment = comment
         self._timeout_seconds = timeout_seconds
         self._local = threading.local()
+        self.away_until = -math.inf
+        """Until then, by time.monotonic(), nothing is tried again; it did not answer a moment ago."""
 
     @property
     def database(self) -> str:
