@@ -29,7 +29,7 @@ lint: $(INSTALLED)
 test: lint
 	@$(BIN)/pytest -n 2 --dist loadgroup -m 'not slow and not faults and not browser' $(ARGS)
 
-test-all: $(INSTALLED)
+test-all: test
 	@# the browser has the machine for itself: it waits for a daemon, a webserver and minute schedules
 	@$(BIN)/pytest -m browser $(ARGS)
 	@$(BIN)/pytest -n 2 --dist loadgroup -m '(slow or faults) and not browser' $(ARGS)
