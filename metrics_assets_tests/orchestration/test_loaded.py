@@ -54,6 +54,6 @@ def test_an_evaluation_that_takes_long_leaves_days_for_the_next(
 
 def test_a_changed_day_that_was_never_built_is_not_reported(world: World, instance: dg.DagsterInstance) -> None:
     with world.session.stores.postgres.connection() as connection:
-        ledger.note_changed_days(connection, ["model_metrics"], [_FIRST])
+        ledger.note_changed_days(connection, {"model_metrics": [_FIRST]})
 
     assert _evaluate(world, instance) == "Every built day is known."
