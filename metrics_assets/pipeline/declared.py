@@ -18,6 +18,8 @@ SCHEMA_VERSION = 6
 _VERSION = "schema version"
 # Raised when the trigger functions of stores/schema/capture.sql change: capture is then installed anew.
 _FUNCTIONS = 2
+# Raised when what the queries of pipeline/sql/logs count changes: the logs are then counted anew.
+_LOG_QUERIES = 2
 
 
 def captures(source: Source) -> tuple[str, str]:
@@ -28,7 +30,7 @@ def captures(source: Source) -> tuple[str, str]:
 def counts(source: Source | Log) -> tuple[str, str]:
     """Name and hash of what the rows of a source or log count for."""
     if isinstance(source, Log):
-        return f"counts {source.table}", _hash([c for c in LOG_CONTRIBUTIONS if c.log == source])
+        return f"counts {source.table}", _hash((_LOG_QUERIES, [c for c in LOG_CONTRIBUTIONS if c.log == source]))
     counted = [
         (c.entity, c.entity_id, c.metric, c.where, c.value, c.event_key, c.distinct_by)
         for c in CONTRIBUTIONS

@@ -132,7 +132,8 @@ def days_since_last_tick(connection: Connection, set_name: str) -> list[dt.date]
         for (day,) in rows(
             connection,
             "SELECT day FROM metrics.day_state WHERE set_name = %s AND changed_at >= coalesce("
-            "(SELECT started_at FROM metrics.ledger WHERE set_name = %s AND mode = 'tick' AND outcome <> 'failed'"
+            "(SELECT started_at FROM metrics.ledger WHERE set_name = %s AND mode = 'tick'"
+            " AND outcome NOT IN ('failed', 'paused', 'loading')"
             " ORDER BY id DESC LIMIT 1), '-infinity')",
             set_name,
             set_name,

@@ -23,7 +23,7 @@ from metrics_assets.pipeline.logs import load_log
 from metrics_assets.pipeline.places import source_places
 from metrics_assets.pipeline.recount import Scope
 from metrics_assets.pipeline.repairs import mark_dirty, rebuild_contributions
-from metrics_assets.pipeline.reports import Report
+from metrics_assets.pipeline.reports import BACKLOG_LEFT, LOCKED, Report
 from metrics_assets.pipeline.tick import refresh
 from metrics_assets.settings import Settings
 from metrics_assets.stores import Stores, sqlfile
@@ -72,7 +72,8 @@ def end_load(stores: Stores, connection: Connection, settings: Settings, asset: 
     """
     if not _whole_since_capture(connection, asset, settings):
         return None
-    names = [] if asset in {EVENTS_ASSET, DAILY_ASSET} else [asset]
+    shown = () if asset in {EVENTS_ASSET, DAILY_ASSET} else select([asset])  # with what it reads, which goes first
+    names = [s.name for s in shown if state.is_loading(connection, s.name)]
     _go_live(stores, connection, settings, names, lambda step, done, total: None)
     return tuple(_publish(stores, settings, name) for name in names)
 
@@ -92,9 +93,11 @@ def _go_live(
 
 
 def _publish(stores: Stores, settings: Settings, name: str) -> Report:
-    """Write the outputs of a set that has just gone live, however long it takes."""
+    """Write the outputs of a set that has just gone live, however long it takes; rows that somebody has locked are the next
+    tick's.
+    """
     report = refresh(stores, settings, name)
-    while report.outcome == "backlog left":
+    while report.outcome == BACKLOG_LEFT and LOCKED not in report.detail:
         report = refresh(stores, settings, name)
     return report
 

@@ -26,14 +26,13 @@ from metrics_assets.pipeline.logs import LogReport
 from metrics_assets.pipeline.marked import rebuild_marked_sources
 from metrics_assets.pipeline.publish import publish
 from metrics_assets.pipeline.refresh import dirty_keys, refresh_keys
-from metrics_assets.pipeline.reports import CLICKHOUSE, REDIS, Report, RuleFailure
+from metrics_assets.pipeline.reports import BACKLOG_LEFT, CLICKHOUSE, LOCKED, REDIS, Report, RuleFailure
 from metrics_assets.settings import Settings
 from metrics_assets.stores import Stores, redis_store
 from metrics_assets.stores.postgres import Connection, rows, scalar
 
 LOADING = "loading"
 AWAY = "clickhouse away"
-BACKLOG_LEFT = "backlog left"
 Detail = dict[str, int | float | str]
 
 
@@ -249,8 +248,9 @@ class RollUp(Pass):
         self._detail |= {f"{r.log} users excluded or admitted": r.users for r in self._counted if r.users}
         arrived = sum(report.rows_arrived for report in self._counted)
         self._before += arrived
+        outcome = BACKLOG_LEFT if any(report.rows_left for report in self._counted) else "done"
         return {
-            "outcome": AWAY if CLICKHOUSE in self._detail else "done",
+            "outcome": AWAY if CLICKHOUSE in self._detail else outcome,
             "entities_changed": sum(report.entities_moved for report in self._counted),
             "rows_read": arrived,
             "rows_written": sent.events,
@@ -298,7 +298,7 @@ class Refresh(Pass):
                 self._left = chunk.rows_left
                 self._locked += chunk.rows_locked
         if self._locked:
-            self._detail["rows locked by others"] = self._locked
+            self._detail[LOCKED] = self._locked
         if complete and not self._held and not self._left and not self._locked:
             state.note_complete(connection, self.set_name, complete)
             self._detail["complete_through"] = complete.isoformat()

@@ -23,7 +23,7 @@ from metrics_assets.pipeline.publish import publish
 from metrics_assets.pipeline.recount import Scope
 from metrics_assets.pipeline.refresh import dirty_keys, refresh_keys
 from metrics_assets.pipeline.repairs import active_entities, mark_dirty, rebuild_contributions, repair
-from metrics_assets.pipeline.reports import Report, RuleFailure
+from metrics_assets.pipeline.reports import BACKLOG_LEFT, Report, RuleFailure
 from metrics_assets.settings import Settings
 from metrics_assets.stores import Stores
 from metrics_assets.stores.postgres import Connection, Lock, locked, scalar
@@ -66,6 +66,7 @@ def rebuild(
         if version is None:
             version, written = _rebuild_shared_layer(stores, connection, settings, target, days, watch)
         outcome, changed, why = "done", 0, None
+        detail: dict[str, int | float | str] = {}
         loading = state.is_loading(connection, asset) if target else state.shared_layer_loading(connection)
         if target and not loading:
             if (why := state.pause_reason(connection, asset)) is not None:
@@ -76,8 +77,8 @@ def rebuild(
                     for name in target.reads
                     if _built_by_run(connection, run_id, [name], first_day, last_day) is None
                 ]
-                changed, held = _rebuild_outputs(stores, connection, settings, [*stale, asset], days, watch)
-                outcome = "refused by rule" if held else "done"
+                changed, held, is_locked = _rebuild_outputs(stores, connection, settings, [*stale, asset], days, watch)
+                outcome = "refused by rule" if held else BACKLOG_LEFT if is_locked else "done"
         ledger.note_built_days(connection, [asset], first_day, last_day, version)
         if loading:
             with watch.time("end of load"):
@@ -87,6 +88,7 @@ def rebuild(
             for report in published or ():
                 outcome, changed = report.outcome, changed + report.rows_written
                 held += report.rule_failures
+                detail |= report.detail
         return ledger.write(
             connection,
             Report(
@@ -106,7 +108,7 @@ def rebuild(
                 backlog_after=dirty_keys(connection, target) if target else 0,
                 steps=watch.steps,
                 rule_failures=tuple(held),
-                detail={"contributions": written, **({"why": why} if why else {})},
+                detail={**detail, "contributions": written, **({"why": why} if why else {})},
             ),
         )
 
@@ -160,17 +162,17 @@ def _rebuild_shared_layer(
 
 def _rebuild_outputs(
     stores: Stores, connection: Connection, settings: Settings, sets: Sequence[str], days: Days, watch: Stopwatch
-) -> tuple[int, list[RuleFailure]]:
+) -> tuple[int, list[RuleFailure], bool]:
     """Write the outputs of everything active on the days: of the last of these sets, and first of those that it reads.
 
     Returns:
-        Rows that the last one wrote, and what its rules held back.
+        Rows that the last one wrote, what its rules held back, and whether rows of any were left, locked by somebody.
     """
     *_, asset = sets
     with watch.time("outputs"):
         mark_dirty(connection, sets, active_entities(stores, connection, days))
     point("rebuild: keys marked")
-    changed = 0
+    changed = locked_rows = 0
     held: list[RuleFailure] = []
     with watch.time("outputs"):
         for name in sets:
@@ -178,6 +180,7 @@ def _rebuild_outputs(
                 continue
             written, size = metric_set(name), settings.set_chunk_keys
             for chunk in refresh_keys(stores, connection, written, dirty_keys(connection, written), chunk_keys=size):
+                locked_rows += chunk.rows_locked
                 if name == asset:
                     changed += chunk.rows_written
                     held += chunk.held_back
@@ -186,7 +189,7 @@ def _rebuild_outputs(
         forward(stores, connection)
     with watch.time("redis"):
         publish(stores, connection)
-    return changed, held
+    return changed, held, bool(locked_rows)
 
 
 def _sources_of(target: MetricSet | None) -> tuple[Source, ...]:

@@ -1,7 +1,7 @@
 """What to count from the sources again, and counting it: for a repair, a rebuild, a marked table or the first load.
 
 Not here: what becomes of a difference. The drain settles it in its snapshot (drain.py), a repair looks for it
-(rebuild.py).
+(repairs.py).
 """
 
 from __future__ import annotations

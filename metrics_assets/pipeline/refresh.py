@@ -38,7 +38,8 @@ from metrics_assets.stores.postgres import (
 _PACKAGE = "metrics_assets.pipeline"
 # So few keys are written in an instant: for that long, other writers of an output may be kept waiting.
 _FEW_KEYS = 1_000
-# So long a row that somebody else has locked is waited for; after that it is the next tick's.
+# So long a row that somebody else has locked is waited for; after that it is the next tick's. One that is not committed yet
+# cannot be told from one that is not there, and is waited for as long as a statement may take.
 _LOCK_TIMEOUT = "10s"
 # So many are written in two sessions: fewer take less than what it takes to have a second one.
 _MANY_KEYS = 2_000
@@ -53,7 +54,7 @@ class Refreshed:
         dirty_rows: dirty keys taken, repeats included.
         rows_left: dirty keys that were there when the first chunk began, and are not taken yet.
         rows_locked: keys that stay dirty because somebody else has their rows locked.
-        chunk_keys: the largest chunk that was committed without another writer in its way.
+        chunk_keys: the size of chunk that others who write the outputs let pass.
     """
 
     version: int
@@ -119,17 +120,20 @@ def _refresh_chunk(connection: Connection, metric_set: MetricSet, chunk_keys: in
     tick.
     """
     outputs = [output.table for output in metric_set.outputs]
-    is_locked = False
+    refused = 0
     for attempt in attempts(8):
         with attempt, locked(connection, set_lock(metric_set)), locked(connection, _beside_lock(metric_set)):
             conflicts = attempt.retry_state.attempt_number - 1
             size = max(chunk_keys // 10**conflicts, min(chunk_keys, _FEW_KEYS))
-            holding = outputs if conflicts and size <= _FEW_KEYS and not is_locked else ()
+            holding = outputs if conflicts and size <= _FEW_KEYS and not refused else ()
+            patience = _LOCK_TIMEOUT if refused < 2 else "0"
             try:
                 with numbered_snapshot(connection, holding=holding) as version:
-                    refreshed = _refresh(connection, metric_set, version, size, leave_locked=is_locked)
+                    refreshed = _refresh(
+                        connection, metric_set, version, size, leave_locked=bool(refused), patience=patience
+                    )
             except psycopg.Error as error:
-                is_locked = isinstance(error, psycopg.errors.LockNotAvailable)
+                refused = refused + 1 if isinstance(error, psycopg.errors.LockNotAvailable) else 0
                 raise
     point("set: committed")
     return refreshed
@@ -192,9 +196,9 @@ def _refresh(
     ids: sql.Composable = _EVERY_ID,
     *,
     leave_locked: bool = False,
+    patience: str = _LOCK_TIMEOUT,
 ) -> Refreshed:
     """Write up to `chunk_keys` keys whose ids fulfil the condition; `leave_locked`: those that nobody has locked."""
-    connection.execute(f"SET LOCAL lock_timeout = '{_LOCK_TIMEOUT}'")
     connection.execute(
         "CREATE TEMP TABLE taken_key (entity_type metrics.entity_type, entity_id integer, base_model text,"
         " announce boolean, since timestamptz) ON COMMIT DROP"
@@ -225,7 +229,7 @@ def _refresh(
         run_statements(connection, "refresh/hold_back.sql", **places)
         held += _held_back(connection, metric_set, output, places)
         held += _contradicted(connection, metric_set, output, places)
-        run_statements(connection, "refresh/upsert.sql", **places)
+        run_statements(connection, "refresh/upsert.sql", **places, patience=sql.Literal(patience))
         if metric_set.name == "review_stats":
             run_statements(connection, "refresh/after_review_stats.sql", **places)
         if not is_paired(output):

@@ -6,6 +6,9 @@ import datetime as dt
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+BACKLOG_LEFT = "backlog left"
+LOCKED = "rows locked by others"
+"""Under this name a report's detail counts rows that stay dirty because somebody else had them locked."""
 CLICKHOUSE, REDIS = "clickhouse", "redis"
 STORES = (CLICKHOUSE, REDIS)
 """Stores that a pass can do without: under their names, a report's detail says why one did not take its part."""

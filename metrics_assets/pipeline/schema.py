@@ -69,9 +69,9 @@ def apply(stores: Stores, *, with_application_tables: bool = False, dry_run: boo
 
         def run(statement: str | sql.Composed) -> None:
             text = statement if isinstance(statement, str) else statement.as_string(connection)
-            ran.append(text)
             if not dry_run and not _adds_nothing(connection, text):
                 connection.execute(statement)
+            ran.append(text)
 
         with _impatient(connection):
             if with_application_tables:
@@ -306,9 +306,9 @@ def _install(connection: Connection, source: Source, run: Callable[[str | sql.Co
         return False
     with connection.transaction():
         connection.execute(f"SET LOCAL lock_timeout = '{_PATIENCE}'")
-        relations = guard.relations(connection, source)
         # a writer takes the table before its trigger takes the outbox, and so do we
-        run(f"LOCK TABLE {', '.join(relations)} IN SHARE ROW EXCLUSIVE MODE")
+        run(f"LOCK TABLE {source.relation} IN SHARE ROW EXCLUSIVE MODE")
+        relations = guard.relations(connection, source)
         for removal in _removals(connection, source):
             try:
                 run(removal)

@@ -25,7 +25,7 @@ Statement = str | sql.SQL | sql.Composed
 # Class 08 connection lost, 57P0x server going down or coming up, 53300 too many connections,
 # 40001 serialization failure, 40P01 deadlock. Nothing else gets better by trying again.
 _TRANSIENT_STATES = frozenset(
-    {"08000", "08001", "08003", "08004", "08006", "57P01", "57P02", "57P03", "53300", "40001", "40P01"}
+    {"08000", "08001", "08003", "08004", "08006", "57P01", "57P02", "57P03", "53300", "40001", "40P01", "55P03"}
 )
 
 

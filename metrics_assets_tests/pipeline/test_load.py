@@ -9,10 +9,11 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+import psycopg
 import pytest
 
 from metrics_assets.catalog import DAILY_ASSET, EVENTS_ASSET, SETS, SOURCES
-from metrics_assets.pipeline import schema
+from metrics_assets.pipeline import refresh, schema
 from metrics_assets.pipeline.ledger import built_days
 from metrics_assets.pipeline.load import load
 from metrics_assets.pipeline.rebuild import rebuild
@@ -242,6 +243,31 @@ def test_a_backfill_of_every_day_is_a_first_load(full: Stores, bare_settings: Se
     assert _live(full) == {"model_metrics"}
     for name in ("model_collection_metrics", "review_stats", "base_model_metrics"):
         assert rebuild(full, bare_settings, name, bare_settings.start_date, today).outcome == "done"
+    tick_exact(full, bare_settings)
+
+
+def test_a_set_that_reads_another_one_loads_it_too(full: Stores, bare_settings: Settings) -> None:
+    today = dt.datetime.now(dt.UTC).date()
+    report = rebuild(full, bare_settings, "base_model_metrics", bare_settings.start_date, today)
+    assert report.outcome == "done"
+    assert _live(full) == {"review_stats", "base_model_metrics"}
+    shown = 'SELECT sum("thumbsUpCount") FROM "ModelBaseModelMetric"'
+    assert one(full, shown) == one(full, 'SELECT sum("thumbsUpCount") FROM "ReviewStatsByBaseModel"') > 0
+    load(full, bare_settings)
+    tick_exact(full, bare_settings)
+
+
+@pytest.mark.slow
+def test_a_row_that_somebody_has_locked_does_not_keep_a_load(
+    full: Stores, bare_settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(refresh, "_LOCK_TIMEOUT", "200ms")
+    write(full, 'INSERT INTO "ModelMetric" ("modelId") VALUES (1)')
+    with psycopg.connect(bare_settings.postgres_dsn or "") as application:
+        application.execute('SELECT FROM "ModelMetric" FOR UPDATE')
+        reports = {report.set_name: report.outcome for report in load(full, bare_settings)}
+        assert reports["model_metrics"] == "backlog left"
+        assert reports["review_stats"] == "done"
     tick_exact(full, bare_settings)
 
 

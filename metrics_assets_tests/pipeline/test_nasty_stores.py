@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from contextlib import suppress
 from typing import Any
 
@@ -96,6 +97,21 @@ def test_an_application_that_keeps_a_row_of_an_output_for_itself_delays_that_row
         assert "complete_through" not in models.detail
         assert model_counter(filled, "commentCount", model=1) == shown[1]
         assert model_counter(filled, "commentCount", model=2) == shown[2] + 1
+    tick_exact_by_hand(filled, settings)
+
+
+@pytest.mark.slow
+def test_a_row_of_an_output_that_the_application_has_not_committed_is_waited_for(
+    filled: Stores, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(refresh, "_LOCK_TIMEOUT", "200ms")
+    write(filled, 'DELETE FROM "ModelMetric" WHERE "modelId" = 1', review(1000))
+    with psycopg.connect(settings.postgres_dsn or "") as application:
+        application.execute('INSERT INTO "ModelMetric" ("modelId") VALUES (1)')
+        commits = threading.Timer(5.0, application.commit)
+        commits.start()
+        assert tick(filled, settings).ok
+        commits.join()
     tick_exact_by_hand(filled, settings)
 
 

@@ -7,13 +7,14 @@ import threading
 import psycopg
 import pytest
 
+from metrics_assets.catalog import SOURCES
 from metrics_assets.errors import ConfigurationError
 from metrics_assets.pipeline import declared, schema
 from metrics_assets.pipeline.tick import tick
 from metrics_assets.settings import Settings
 from metrics_assets.stores import Stores, open_stores
 from metrics_assets.stores.postgres import rows
-from metrics_assets_tests.pipeline.application import one, tick_exact, write
+from metrics_assets_tests.pipeline.application import one, read, review, tick_exact, write
 
 _INDEX = "metrics_comment_model"
 _VALID = f"SELECT indisvalid FROM pg_index WHERE indexrelid = to_regclass('{_INDEX}')"
@@ -121,4 +122,29 @@ def test_what_review_stats_had_published_moves_to_a_table_of_its_own(filled: Sto
     schema.apply(filled)
 
     assert one(filled, shown) == before
+    tick_exact(filled, settings)
+
+
+def test_rows_that_wait_in_an_outbox_of_an_earlier_version_are_counted(filled: Stores, settings: Settings) -> None:
+    write(
+        filled,
+        *(f"ALTER TABLE metrics.outbox_{short} ALTER id TYPE integer" for short in ("resource_review", "comment")),
+        review(1000),
+        'DELETE FROM "Comment" WHERE id < 4',
+        "UPDATE metrics.schema_state SET value = 'of version 5' WHERE name LIKE 'captures %'",
+        "UPDATE metrics.schema_state SET value = '5' WHERE name = 'schema version'",
+        "ALTER FUNCTION metrics.capture_comment_insert() RESET timezone",
+    )
+    with pytest.raises(ConfigurationError, match=r"has version 5 .* needs 6"):
+        tick(filled, settings)
+    write(filled, review(1001, user=501))
+    report = schema.apply(filled)
+    assert set(report.captured) == {source.table for source in SOURCES}
+    assert read(
+        filled,
+        "SELECT format_type(atttypid, atttypmod) FROM pg_attribute WHERE attname = 'id'"
+        " AND attrelid = 'metrics.outbox_resource_review'::regclass",
+    ) == [("bigint",)]
+    tick_exact(filled, settings)
+    write(filled, review(2**31 - 1, user=502))
     tick_exact(filled, settings)

@@ -55,5 +55,11 @@ CREATE TABLE IF NOT EXISTS "ReviewStatsByBaseModel" (
     PRIMARY KEY ("modelId", "baseModel")
 );
 
-CREATE OR REPLACE VIEW mv_review_stats_by_base_model AS
-SELECT "modelId", "baseModel", "thumbsUpCount", "thumbsDownCount" FROM "ReviewStatsByBaseModel";
+-- one that is there is left alone: to replace it would wait for its readers, and keep later ones waiting
+DO $$
+BEGIN
+    IF NOT EXISTS (SELECT FROM pg_class WHERE oid = to_regclass('mv_review_stats_by_base_model') AND relkind = 'v') THEN
+        CREATE VIEW mv_review_stats_by_base_model AS
+        SELECT "modelId", "baseModel", "thumbsUpCount", "thumbsDownCount" FROM "ReviewStatsByBaseModel";
+    END IF;
+END $$;

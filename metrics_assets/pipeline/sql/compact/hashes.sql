@@ -1,8 +1,8 @@
--- An entity is written once, however often it was queued. The caller holds Lock.PUBLISH. Reads and writes publish_queue.
+-- An entity is written once, however often it was queued: its highest version stays. The caller holds Lock.PUBLISH. Reads and
+-- writes publish_queue.
 DELETE FROM metrics.publish_queue o
 USING (
-    SELECT entity_type, entity_id, max(version) AS version
+    SELECT ctid AS at, row_number() OVER (PARTITION BY entity_type, entity_id ORDER BY version DESC) AS place
     FROM metrics.publish_queue
-    GROUP BY entity_type, entity_id
-) newest
-WHERE (o.entity_type, o.entity_id) = (newest.entity_type, newest.entity_id) AND o.version < newest.version;
+) queued
+WHERE o.ctid = queued.at AND queued.place > 1;

@@ -5,6 +5,8 @@ SELECT {first_key} FROM {table} WHERE {first_key} = ANY (ARRAY(SELECT {first_key
 
 CREATE TEMP TABLE {written} ({typed_key}, inserted boolean NOT NULL) ON COMMIT DROP;
 
+SET LOCAL lock_timeout = {patience};
+
 WITH upserted AS (
     INSERT INTO {table} AS o ({key}, {columns}, "updatedAt")
     SELECT {key}, {columns}, localtimestamp(3)
@@ -25,3 +27,5 @@ WITH deleted AS (
     SELECT s.name, {entity}, {first_key}, {base_model}, {version}, true FROM deleted, unnest({other_sets}::text[]) s (name)
 )
 INSERT INTO {written} SELECT {key}, false FROM deleted;
+
+SET LOCAL lock_timeout = 0;
