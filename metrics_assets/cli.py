@@ -231,7 +231,8 @@ def explain(entity: str, entity_id: int, counter: str, limit: int, as_json: bool
     if len(found.behind) > limit:
         console.print(f"… and {len(found.behind) - limit} more.")
     if found.dormant:
-        console.print(f"Dormant: there is no {entity} {entity_id}. What is listed is kept, and counts when it appears.")
+        kept = " What is listed is kept, and counts when it appears." if found.behind else ""
+        console.print(f"Dormant: there is no {entity} {entity_id}.{kept}")
     if found.excluded:
         # the reason is an operator's, and no markup
         console.print(f"Excluded {found.excluded}. It reads as zero (metrics.excluded_resource).", markup=False)

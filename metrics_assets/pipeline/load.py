@@ -93,8 +93,9 @@ def _go_live(
 
 
 def _publish(stores: Stores, settings: Settings, name: str) -> Report:
-    """Write the outputs of a set that has just gone live, however long it takes; rows that somebody has locked are the next
-    tick's.
+    """Write the outputs of a set that has just gone live, however long it takes.
+
+    Rows that somebody has locked are left to the next tick.
     """
     report = refresh(stores, settings, name)
     while report.outcome == BACKLOG_LEFT and LOCKED not in report.detail:

@@ -38,8 +38,8 @@ from metrics_assets.stores.postgres import (
 _PACKAGE = "metrics_assets.pipeline"
 # So few keys are written in an instant: for that long, other writers of an output may be kept waiting.
 _FEW_KEYS = 1_000
-# So long a row that somebody else has locked is waited for; after that it is the next tick's. One that is not committed yet
-# cannot be told from one that is not there, and is waited for as long as a statement may take.
+# So long a row that somebody else has locked is waited for; after that it is the next tick's. One that is not committed
+# yet cannot be told from one that is not there, and is waited for as long as a statement may take.
 _LOCK_TIMEOUT = "10s"
 # So many are written in two sessions: fewer take less than what it takes to have a second one.
 _MANY_KEYS = 2_000

@@ -99,6 +99,7 @@ def require_schema(stores: Stores, settings: Settings) -> None:
         return
     lacks = "the schema holds none of the application's tables" if found else "the database has no such schema"
     raise ConfigurationError(
-        f"METRICS_POSTGRES_SCHEMA={schema!r}: {lacks}. Name the one that they lie in, or another database in "
-        "METRICS_POSTGRES_DSN."
+        f"METRICS_POSTGRES_SCHEMA={schema!r}: {lacks}. Name the one that they are in, or another database in "
+        "METRICS_POSTGRES_DSN; unset, it is the embedded one, in which `metrics-assets schema apply "
+        "--with-application-tables` makes them."
     )

@@ -169,7 +169,8 @@ class Postgres:
             raise self._unreachable(error) from error
 
     def _unreachable(self, error: psycopg.Error) -> StoreUnreachable:
-        reason = " ".join(str(error).split()).rpartition(" failed: ")[2] or type(error).__name__
+        lines = ". ".join(" ".join(line.split()).rstrip(".") for line in str(error).splitlines())
+        reason = lines.rpartition(" failed: ")[2] or type(error).__name__
         return StoreUnreachable(
             f"Postgres does not answer at {self._where}: {sentence(reason)} "
             "Check METRICS_POSTGRES_DSN, or run `metrics-assets local status`."

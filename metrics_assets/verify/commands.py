@@ -16,6 +16,7 @@ from metrics_assets.tables import show as show_table
 from metrics_assets.verify.check import verify
 from metrics_assets.verify.counters import known_sets
 from metrics_assets.verify.report import VerifyReport
+from metrics_assets.verify.unverified import unverified
 
 
 @click.command("verify")
@@ -35,6 +36,9 @@ def verify_command(sets: tuple[str, ...], as_of: dt.datetime | None, settle: boo
     not differences.
     """
     names = known_sets(sets)
+    today = dt.datetime.now(dt.UTC).date()
+    if as_of and as_of.date() > today:
+        raise click.UsageError(f"The day {as_of.date()} is not there yet: {today} is the day that is open, in UTC.")
     progress = Console(stderr=True)
     with open_stores(settings(), run="metrics-assets verify") as stores:
         require_schema(stores, settings())
@@ -44,7 +48,8 @@ def verify_command(sets: tuple[str, ...], as_of: dt.datetime | None, settle: boo
         with progress.status(f"Recounting {', '.join(names)} …"):
             report = verify(stores, names, as_of=as_of.date() if as_of else None)
     if as_json:
-        click.echo(json.dumps({"ok": report.ok, **dataclasses.asdict(report)}, indent=2))
+        found = {"ok": report.ok, **dataclasses.asdict(report), "not_compared": unverified()}
+        click.echo(json.dumps(found, indent=2))
     else:
         show(report, Console())
     if not report.ok:
@@ -63,6 +68,10 @@ def show(report: VerifyReport, console: Console) -> None:
         console.print(f"{report.rejected_rows:,} rejected rows are counted nowhere: see the table metrics.rejected.")
     if any(verdict.pending for verdict in report.sets):
         console.print("Pending keys have changes on their way; `--settle` ticks first.")
+    if missing := unverified():
+        console.print(
+            f"Not compared: {', '.join(missing)}. The README says how verify learns of a counter.", style="yellow"
+        )
     noun = "difference" if total == 1 else "differences"
     console.print(f"{total:,} {noun} in {report.seconds:.1f} s.", style="red" if total else "green")
 

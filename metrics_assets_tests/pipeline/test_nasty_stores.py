@@ -105,9 +105,13 @@ def test_a_row_of_an_output_that_the_application_has_not_committed_is_waited_for
     filled: Stores, settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(refresh, "_LOCK_TIMEOUT", "200ms")
-    write(filled, 'DELETE FROM "ModelMetric" WHERE "modelId" = 1', review(1000))
+    write(
+        filled,
+        """INSERT INTO "Model" (id, name, type, "userId", status) VALUES (77, 'new', 'LORA', 1, 'Published')""",
+        'INSERT INTO "Comment" (id, "modelId", "userId") VALUES (90001, 77, 1)',
+    )
     with psycopg.connect(settings.postgres_dsn or "") as application:
-        application.execute('INSERT INTO "ModelMetric" ("modelId") VALUES (1)')
+        application.execute('INSERT INTO "ModelMetric" ("modelId") VALUES (77)')
         commits = threading.Timer(5.0, application.commit)
         commits.start()
         assert tick(filled, settings).ok
