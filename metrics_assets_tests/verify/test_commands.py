@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import json
 from collections.abc import Iterator
 from urllib.parse import quote
@@ -50,7 +51,7 @@ def test_it_prints_every_difference_and_ends_with_1(pointed_at_the_world: Stores
 
 
 def test_days_are_counted_with_the_entities_that_they_belong_to(pointed_at_the_world: Stores) -> None:
-    found = json.loads(run("--as-of", "2299-12-31", "--json").stdout)["sets"]
+    found = json.loads(run("--as-of", dt.datetime.now(dt.UTC).date().isoformat(), "--json").stdout)["sets"]
     assert {one["set_name"] for one in found if one["entities_checked"]} == {
         one["set_name"] for one in found if one["counters_checked"]
     }
@@ -75,6 +76,12 @@ def test_json_holds_the_verdicts_and_differences(pointed_at_the_world: Stores) -
             "found": 77,
         }
     ]
+
+
+def test_a_day_that_is_not_there_yet_is_refused(pointed_at_the_world: Stores) -> None:
+    refused = run("--as-of", "2299-12-31")
+    assert refused.exit_code == 2
+    assert "2299-12-31 is not there yet" in refused.output
 
 
 def test_as_of_compares_days_only(pointed_at_the_world: Stores) -> None:
