@@ -109,19 +109,17 @@ def _load_shared_layer(stores: Stores, connection: Connection, settings: Setting
     sources = tuple(source for source in SOURCES if source.created_at)
     steps = list(_steps(connection, settings))
     written = 0
-    # what ClickHouse has lost of the ranges that an interrupted load has done is built anew
-    restored.look(stores, connection)
-    for done, days in enumerate(steps):
-        progress("contributions", done, len(steps))
-        if not _loaded_since_capture(connection, days, settings):
-            with watch.time("contributions"):
-                version, rows_written = rebuild_contributions(stores, connection, sources, days)
-            written += rows_written
-            # before the range is noted as done: a loss in between would not be noticed
-            restored.note_held(stores, connection)
-            first, last = _partitions(days, settings)
-            ledger.note_built_days(connection, [EVENTS_ASSET], first, last, version)
-            point("load: contributions written")
+    while missing := _missing(stores, connection, steps, settings):
+        progress("contributions", len(steps) - len(missing), len(steps))
+        days = missing[0]
+        with watch.time("contributions"):
+            version, rows_written = rebuild_contributions(stores, connection, sources, days)
+        written += rows_written
+        # before the range is noted as done: a loss in between would not be noticed
+        restored.note_held(stores, connection, contributions=version if rows_written else 0)
+        first, last = _partitions(days, settings)
+        ledger.note_built_days(connection, [EVENTS_ASSET], first, last, version)
+        point("load: contributions written")
     for log in LOGS:
         progress(log.table, 0, 1)
         with watch.time(log.table):
@@ -157,6 +155,12 @@ def _load_shared_layer(stores: Stores, connection: Connection, settings: Setting
             steps=watch.steps,
         ),
     )
+
+
+def _missing(stores: Stores, connection: Connection, steps: Sequence[Days], settings: Settings) -> list[Days]:
+    """The ranges that are not built. What ClickHouse has lost of those that were is built anew."""
+    restored.look(stores, connection)
+    return [days for days in steps if not _loaded_since_capture(connection, days, settings)]
 
 
 def _steps(connection: Connection, settings: Settings) -> Iterator[Days]:

@@ -146,7 +146,7 @@ def _rebuild_shared_layer(
         forward(stores, connection)
         roll_up_days(stores, connection, days.first.isoformat(), days.last.isoformat())
         # before the days are noted as built: a loss in between would not be noticed
-        restored.note_held(stores, connection)
+        restored.note_held(stores, connection, contributions=version if written else 0)
     point("rebuild: rolled up")
     with watch.time("logs"):
         for log in target.logs if target else LOGS:

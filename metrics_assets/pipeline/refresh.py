@@ -224,8 +224,7 @@ def _refresh(
         places = _places(metric_set, output, version)
         run_statements(connection, _work_file(metric_set, output), **places)
         if leave_locked:
-            run_statements(connection, "refresh/leave_locked.sql", **places)
-            left += int(scalar(connection, sql.SQL("SELECT count(*) FROM {left}").format(**places)))
+            left += _leave_locked(connection, output, places)
         run_statements(connection, "refresh/hold_back.sql", **places)
         held += _held_back(connection, metric_set, output, places)
         held += _contradicted(connection, metric_set, output, places)
@@ -243,6 +242,19 @@ def _refresh(
     )
     point("set: before commit")
     return Refreshed(version, dirty_rows, chunk_keys, taken, written, tuple(held), rows_locked=left)
+
+
+def _leave_locked(connection: Connection, output: Output, places: dict[str, sql.Composable]) -> int:
+    """Keep out keys whose rows somebody else has locked; returns how many."""
+    with connection.transaction(force_rollback=True):
+        free = rows(connection, sqlfile.compose(_PACKAGE, "sql/refresh/free.sql", **places))
+    columns = zip(*free, strict=True) if free else ([] for _ in output.key)
+    arrays = sql.SQL(", ").join(
+        sql.Literal(list(values)) + raw(f"::{column.type}[]")
+        for values, column in zip(columns, output.key, strict=True)
+    )
+    run_statements(connection, "refresh/leave_locked.sql", **places, free=sql.SQL("unnest({})").format(arrays))
+    return int(scalar(connection, sql.SQL("SELECT count(*) FROM {left}").format(**places)))
 
 
 def _held_back(
@@ -322,7 +334,6 @@ def _places(metric_set: MetricSet, output: Output, version: int) -> dict[str, sq
         "held": sql.Identifier(f"held_{short}"),
         "before": sql.Identifier(f"before_{short}"),
         "written": sql.Identifier(f"written_{short}"),
-        "free": sql.Identifier(f"free_{short}"),
         "left": sql.Identifier(f"left_{short}"),
         "told": sql.Identifier(f"told_{short}"),
         "key": listed(key),

@@ -40,7 +40,8 @@ _UNDER_WAY = 10_000
 _STATE = "restored after version"
 _HELD = "clickhouse holds versions"
 _PARTITIONS, _TIMELINE, _CONTENTS = "partitions", "timeline", "contents"
-_TABLES = ("entityMetricEvents", "entityMetricDaily", "entityMetricTotals", "modelUsageDaily")
+_EVENTS = "entityMetricEvents"
+_TABLES = (_EVENTS, "entityMetricDaily", "entityMetricTotals", "modelUsageDaily")
 
 logger = logging.getLogger("metrics_assets.pipeline")
 
@@ -86,6 +87,10 @@ class _Held:
             elif self.versions[table] < before.versions[table]:
                 lacking.append(table)
         return lacking
+
+    def at_least(self, table: str, version: int) -> _Held:
+        """This, and that rows of the version are in the table."""
+        return replace(self, versions={**self.versions, table: max(self.versions[table], version)})
 
     def with_more(self, now: _Held) -> _Held:
         """This and what is held now: what went away meanwhile is kept in mind until a look notices it."""
@@ -156,11 +161,17 @@ def _compare(
     return seen, None
 
 
-def note_held(stores: Stores, connection: Connection) -> None:
-    """Remember what each of our tables holds: one that lacks some of it later has lost what was written."""
+def note_held(stores: Stores, connection: Connection, *, contributions: int = 0) -> None:
+    """Remember what each of our tables holds: one that lacks some of it later has lost what was written.
+
+    Args:
+        contributions: version of rows that were written to entityMetricEvents: what went away again before this look
+            is missed by the next one.
+    """
     with locked(connection, Lock.FORWARD):
         remembered, timeline = _remembered(connection)
-        _remember_more(connection, remembered, _held(stores, look_at(stores, _TABLES), remembered, timeline))
+        held = _held(stores, look_at(stores, _TABLES), remembered, timeline)
+        _remember_more(connection, remembered.at_least(_EVENTS, contributions), held, since=remembered)
 
 
 def _remembered(connection: Connection) -> tuple[_Held, str | None]:
@@ -184,8 +195,8 @@ def _remembered(connection: Connection) -> tuple[_Held, str | None]:
     return held, timeline
 
 
-def _remember_more(connection: Connection, remembered: _Held, held: _Held) -> None:
-    if (more := remembered.with_more(held)) != remembered:
+def _remember_more(connection: Connection, known: _Held, held: _Held, since: _Held | None = None) -> None:
+    if (more := known.with_more(held)) != (since or known):
         _remember(connection, more)
 
 

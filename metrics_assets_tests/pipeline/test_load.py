@@ -13,7 +13,7 @@ import psycopg
 import pytest
 
 from metrics_assets.catalog import DAILY_ASSET, EVENTS_ASSET, SETS, SOURCES
-from metrics_assets.pipeline import refresh, schema
+from metrics_assets.pipeline import refresh, repairs, schema
 from metrics_assets.pipeline.ledger import built_days
 from metrics_assets.pipeline.load import load
 from metrics_assets.pipeline.rebuild import rebuild
@@ -305,3 +305,24 @@ def test_days_that_were_rebuilt_before_capture_was_installed_anew_do_not_count(
     assert rebuild(full, bare_settings, "model_metrics", middle + dt.timedelta(days=1), today).outcome == "loading"
     load(full, bare_settings)
     tick_exact(full, bare_settings)
+
+
+@pytest.mark.parametrize(
+    "at", ["rebuild: contributions written", pytest.param("rebuild: vanished", marks=pytest.mark.slow)]
+)
+def test_rows_that_clickhouse_loses_before_anybody_has_looked_at_them_are_written_again(
+    full: Stores, bare_settings: Settings, monkeypatch: pytest.MonkeyPatch, at: str
+) -> None:
+    lost: list[str] = []
+
+    def lose(name: str) -> None:
+        if name == at and not lost:
+            lost.append(name)
+            full.clickhouse.command("TRUNCATE TABLE entityMetricEvents")
+
+    monkeypatch.setattr(repairs, "point", lose)
+    load(full, bare_settings)
+    assert lost
+    for _ in range(2):
+        assert tick(full, bare_settings).ok
+    assert_exact(full)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from contextlib import suppress
 from typing import Any
 
@@ -138,3 +139,23 @@ def test_a_rollup_that_fell_back_is_not_hidden_by_a_recompute(filled: Stores, se
     download(filled, ip="10.3.3.3")
     assert tick(filled, settings).ok
     assert version_counter(filled, "downloadCount") == downloads + 1
+
+
+@pytest.mark.slow
+def test_a_tick_holds_no_row_while_it_waits_for_one_of_a_lower_key(
+    filled: Stores, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(refresh, "_LOCK_TIMEOUT", "200ms")
+    made = """INSERT INTO "Model" (id, name, type, "userId", status) VALUES ({}, 'new', 'LORA', 1, 'Published')"""
+    write(filled, made.format(70), made.format(77), 'INSERT INTO "ModelMetric" ("modelId") VALUES (77)')
+    write(filled, *(f'INSERT INTO "Comment" (id, "modelId", "userId") VALUES (900{m}, {m}, 1)' for m in (70, 77)))
+    with psycopg.connect(settings.postgres_dsn or "") as application:
+        application.execute('INSERT INTO "ModelMetric" ("modelId") VALUES (70)')
+        ticking = threading.Thread(target=tick, args=(filled, settings))
+        ticking.start()
+        time.sleep(3.0)
+        application.execute('UPDATE "ModelMetric" SET "updatedAt" = localtimestamp WHERE "modelId" = 77')
+        application.commit()
+        ticking.join(timeout=60)
+    assert not ticking.is_alive()
+    tick_exact_by_hand(filled, settings)

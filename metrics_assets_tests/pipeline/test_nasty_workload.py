@@ -72,6 +72,8 @@ class _Life:
         """A statement in one of the open transactions, or in one of its own; at times a savepoint takes it back."""
         writer = self.rng.choice(self.writers)
         statement = self._filled(self.rng.choice(_CHANGES))
+        if not writer.autocommit:
+            writer.execute("SELECT 1")  # begins its transaction; the block below would commit one of its own
         # a writer that would wait for another one, or break a constraint, gives its statement up
         with (
             suppress(LockNotAvailable, UniqueViolation, CardinalityViolation),

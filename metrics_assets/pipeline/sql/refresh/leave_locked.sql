@@ -1,15 +1,10 @@
--- Rows that somebody else keeps locked are left to the next tick: their keys stay dirty. Reads {work}; locks {table}; writes
+-- Rows that somebody else keeps locked are left to the next tick: their keys stay dirty. Reads {work}, {table}, {free}; writes
 -- {left} and dirty_key.
-CREATE TEMP TABLE {free} ({typed_key}) ON COMMIT DROP;
-
-INSERT INTO {free}
-SELECT {key} FROM {table} WHERE {first_key} = ANY (ARRAY(SELECT {first_key} FROM {work})) FOR UPDATE SKIP LOCKED;
-
 CREATE TEMP TABLE {left} ON COMMIT DROP AS
 SELECT {returned_key}
 FROM {table} o
 JOIN {work} w ON {same_key_ow}
-LEFT JOIN {free} f ON {same_key_of}
+LEFT JOIN {free} AS f ({key}) ON {same_key_of}
 WHERE f.{first_key} IS NULL;
 
 INSERT INTO {dirty} (set_name, entity_type, entity_id, base_model, batch, announce, since)
