@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from psycopg import sql
@@ -12,6 +13,7 @@ from metrics_assets.settings import Settings
 # what ClickHouse's Date32 holds
 FIRST_DAY = dt.date(1900, 1, 1)
 LAST_DAY = dt.date(2299, 12, 31)
+_PIECE = dt.timedelta(days=92)
 
 
 @dataclass(frozen=True)
@@ -40,6 +42,17 @@ class Days:
     def everything(self) -> bool:
         """Whether the range holds every day there is."""
         return self.first == FIRST_DAY and self.last == LAST_DAY
+
+    def pieces(self) -> Iterator[Days]:
+        """The range in pieces of some months, since what ClickHouse groups at once has to fit into its memory; what is
+        older than five years is one."""
+        begin, today = self.first, dt.datetime.now(dt.UTC).date()
+        for number in range(20, 0, -1):
+            end = today - number * _PIECE
+            if begin <= end < self.last:
+                yield Days(begin, end)
+                begin = end + dt.timedelta(days=1)
+        yield Days(begin, self.last)
 
     def places(self, created_at: str) -> dict[str, sql.Composable]:
         """The range as SQL conditions on a timestamp column; null lies on the first day there is."""

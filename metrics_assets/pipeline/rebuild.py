@@ -144,7 +144,8 @@ def _rebuild_shared_layer(
         version, written = rebuild_contributions(stores, connection, sources, days)
     with watch.time("rollup"):
         forward(stores, connection)
-        roll_up_days(stores, connection, days.first.isoformat(), days.last.isoformat())
+        for piece in days.pieces():
+            roll_up_days(stores, connection, piece.first.isoformat(), piece.last.isoformat())
         # before the days are noted as built: a loss in between would not be noticed
         restored.note_held(stores, connection, contributions=version if written else 0)
     point("rebuild: rolled up")
