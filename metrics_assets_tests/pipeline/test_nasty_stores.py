@@ -159,3 +159,9 @@ def test_a_tick_holds_no_row_while_it_waits_for_one_of_a_lower_key(
         ticking.join(timeout=60)
     assert not ticking.is_alive()
     tick_exact_by_hand(filled, settings)
+
+
+def test_a_hash_whose_version_is_no_number_is_written_like_any_other(filled: Stores, settings: Settings) -> None:
+    filled.redis.hset("entity:metrics:Model:1", "version", "x")
+    write(filled, review(1000))
+    tick_exact(filled, settings)
