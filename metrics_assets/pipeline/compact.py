@@ -6,6 +6,7 @@ Contributions are kept, each of them is a row that ClickHouse has to have.
 
 from __future__ import annotations
 
+from metrics_assets.pipeline import declared
 from metrics_assets.pipeline.statements import run_statements
 from metrics_assets.stores.postgres import Connection, Lock, locked, numbered_snapshot, scalar
 
@@ -35,8 +36,4 @@ def _compact(connection: Connection, what: str, waiting: str) -> None:
         return
     with numbered_snapshot(connection):
         run_statements(connection, f"compact/{what}.sql")
-        connection.execute(
-            "INSERT INTO metrics.schema_state (name, value) VALUES (%s, %s)"
-            " ON CONFLICT (name) DO UPDATE SET value = excluded.value, applied_at = now()",
-            (name, str(scalar(connection, waiting))),
-        )
+        declared.note(connection, name, str(scalar(connection, waiting)))

@@ -31,6 +31,8 @@ from metrics_assets.stores.postgres import Connection, Lock, locked, rows, scala
 
 # A range reads its tables once for each kind of contribution, so few long ranges cost less than many short ones.
 _DAYS_A_STEP = 92
+# a rebuild of either does it whole
+SHARED_LAYER = (EVENTS_ASSET, DAILY_ASSET)
 Progress = Callable[[str, int, int], None]
 
 
@@ -72,7 +74,7 @@ def end_load(stores: Stores, connection: Connection, settings: Settings, asset: 
     """
     if not _whole_since_capture(connection, asset, settings):
         return None
-    shown = () if asset in {EVENTS_ASSET, DAILY_ASSET} else select([asset])  # with what it reads, which goes first
+    shown = () if asset in SHARED_LAYER else select([asset])  # with what it reads, which goes first
     names = [s.name for s in shown if state.is_loading(connection, s.name)]
     _go_live(stores, connection, settings, names, lambda step, done, total: None)
     return tuple(_publish(stores, settings, name) for name in names)

@@ -11,13 +11,13 @@ import datetime as dt
 import time
 from collections.abc import Sequence
 
-from metrics_assets.catalog import DAILY_ASSET, EVENTS_ASSET, LOGS, SOURCES, MetricSet, Source, metric_set
+from metrics_assets.catalog import LOGS, SOURCES, MetricSet, Source, metric_set
 from metrics_assets.pipeline import guard, ledger, restored, state
 from metrics_assets.pipeline.crash import point
 from metrics_assets.pipeline.days import Days
 from metrics_assets.pipeline.drain import Stopwatch
 from metrics_assets.pipeline.forward import forward, roll_up_days
-from metrics_assets.pipeline.load import end_load
+from metrics_assets.pipeline.load import SHARED_LAYER, end_load
 from metrics_assets.pipeline.logs import count_days
 from metrics_assets.pipeline.publish import publish
 from metrics_assets.pipeline.recount import Scope
@@ -27,9 +27,6 @@ from metrics_assets.pipeline.reports import BACKLOG_LEFT, Report, RuleFailure
 from metrics_assets.settings import Settings
 from metrics_assets.stores import Stores
 from metrics_assets.stores.postgres import Connection, Lock, locked, scalar
-
-# a rebuild of either does it whole
-_SHARED_LAYER = (EVENTS_ASSET, DAILY_ASSET)
 
 
 def rebuild(
@@ -56,13 +53,13 @@ def rebuild(
     started_at, started = dt.datetime.now(dt.UTC), time.perf_counter()
     watch = Stopwatch()
     days = Days.of_partitions(first_day, last_day, settings)
-    target = None if asset in _SHARED_LAYER else metric_set(asset)
+    target = None if asset in SHARED_LAYER else metric_set(asset)
     held: list[RuleFailure] = []
     with stores.postgres.connection() as connection, locked(connection, Lock.REPAIR):
         guard.check(connection)
         restored.look(stores, connection)
         backlog = dirty_keys(connection, target) if target else 0
-        version, written = _built_by_run(connection, run_id, _SHARED_LAYER, first_day, last_day), 0
+        version, written = _built_by_run(connection, run_id, SHARED_LAYER, first_day, last_day), 0
         if version is None:
             version, written = _rebuild_shared_layer(stores, connection, settings, target, days, watch)
         outcome, changed, why = "done", 0, None

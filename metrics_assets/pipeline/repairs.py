@@ -55,10 +55,10 @@ def rebuild_contributions(
         with closing(rows_of(version)) as chunks:  # a COPY that ClickHouse broke off has to end before the transaction
             stores.clickhouse.insert_tsv("entityMetricEvents", EVENT_COLUMNS, chunks)
         point("rebuild: contributions written")
+        written_by = {"version": version, "sources": sorted({c.source.table for c in counted})}
         for piece in days.pieces():
             stores.clickhouse.command(
-                sqlfile.read(_PACKAGE, "sql/rollup/vanished.sql"),
-                {**piece.parameters, "version": version, "sources": sorted({c.source.table for c in counted})},
+                sqlfile.read(_PACKAGE, "sql/rollup/vanished.sql"), {**piece.parameters, **written_by}
             )
     point("rebuild: vanished")
     return version, written
